@@ -1,0 +1,45 @@
+"""Every error the product raises on purpose.
+
+BroadcasterError
+├── InvalidInput          what a person or a caller typed cannot be accepted
+│   ├── InvalidAddress    no usable phone number or WhatsApp address
+│   ├── InvalidKeyword    a list cannot be named like this
+│   └── InvalidMoment     a local time that is past, missing or ambiguous
+├── NotFound              nothing with that name or number
+├── Conflict              somebody or something was there first
+└── DatabaseMismatch      the database belongs to another version, or is damaged
+"""
+
+from __future__ import annotations
+
+
+class BroadcasterError(Exception):
+    """Root of all errors raised on purpose; its text may be shown to a person."""
+
+
+class InvalidInput(BroadcasterError):  # noqa: N818 - reads as what it says
+    """Something typed cannot be accepted; the text says why and what to do."""
+
+
+class InvalidAddress(InvalidInput):
+    """No usable phone number or WhatsApp address. Never contains the address itself."""
+
+
+class InvalidKeyword(InvalidInput):
+    """A list cannot be named like this."""
+
+
+class InvalidMoment(InvalidInput):
+    """A moment that is past, does not exist or exists twice."""
+
+
+class NotFound(BroadcasterError):  # noqa: N818 - reads as what it says
+    """Nothing with that name or number."""
+
+
+class Conflict(BroadcasterError):  # noqa: N818 - reads as what it says
+    """Somebody or something was there first; reload and look."""
+
+
+class DatabaseMismatch(BroadcasterError):  # noqa: N818 - reads as what it says
+    """The database was made by another version, is damaged, or is none of ours."""
