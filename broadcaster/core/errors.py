@@ -4,7 +4,8 @@ BroadcasterError
 ├── InvalidInput          what a person or a caller typed cannot be accepted
 │   ├── InvalidAddress    no usable phone number or WhatsApp address
 │   ├── InvalidKeyword    a list cannot be named like this
-│   └── InvalidMoment     a local time that is past, missing or ambiguous
+│   ├── InvalidMoment     a local time that is past, missing or ambiguous
+│   └── MalformedWebhook  a request signed by the provider that lacks a field or its form
 ├── NotFound              nothing with that name or number
 ├── Conflict              somebody or something was there first
 └── DatabaseMismatch      the database belongs to another version, or is damaged
@@ -31,6 +32,10 @@ class InvalidKeyword(InvalidInput):
 
 class InvalidMoment(InvalidInput):
     """A moment that is past, does not exist or exists twice."""
+
+
+class MalformedWebhook(InvalidInput):
+    """A signed webhook without a required field, or with one that has no strict form."""
 
 
 class NotFound(BroadcasterError):  # noqa: N818 - reads as what it says

@@ -1,0 +1,7 @@
+"""The command line: ``broadcaster …``."""
+
+from __future__ import annotations
+
+from broadcaster.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,22 @@
+"""A bulletin's states, and what may still be done in each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class BulletinState(StrEnum):
+    """Where a bulletin stands."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    HELD = "held"
+    SENDING = "sending"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+#: The text may still be changed: nothing of it has gone out.
+EDITABLE = frozenset({BulletinState.DRAFT, BulletinState.SCHEDULED, BulletinState.HELD})
+#: It may still be cancelled, wholly or for those who have not got it yet.
+CANCELLABLE = EDITABLE | {BulletinState.SENDING}

@@ -1,0 +1,88 @@
+"""Keys over personal data: what is stored can be found by its owner's number and then forgotten.
+
+Each subject has a key of its own, wrapped by the master key. Whatever is private is sealed
+under the subject's key, so that deleting one row makes all of it unreadable. A number is found
+by a keyed index: without the master key nobody can try all numbers of a country.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from broadcaster.core.address import Address, Channel
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+def _derive(master_key: bytes, purpose: str) -> bytes:
+    return hmac.digest(master_key, f"broadcaster/{purpose}/1".encode(), "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Everything derived from the master key.
+
+    Args:
+        master_key: 32 random bytes, kept outside the database.
+    """
+
+    master_key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.master_key) != KEY_BYTES:
+            message = f"The master key must be {KEY_BYTES} bytes long."
+            raise ValueError(message)
+
+    def blind_index(self, address: Address) -> bytes:
+        """Return the 32 bytes under which an address is found; one address, one index."""
+        return hmac.digest(
+            _derive(self.master_key, "address-index"), address.wire.encode(), "sha256"
+        )
+
+    def new_subject_key(self) -> tuple[bytes, bytes]:
+        """Make a subject's key; return it bare, for use now, and wrapped, for storing."""
+        key = os.urandom(KEY_BYTES)
+        return key, _seal(_derive(self.master_key, "key-wrapping"), key, b"subject-key")
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        """Return a stored subject key, bare."""
+        return _open(_derive(self.master_key, "key-wrapping"), wrapped, b"subject-key")
+
+    def token(self, purpose: str, number: int) -> str:
+        """Return a short code that proves that we ourselves named this number for this purpose."""
+        digest = hmac.digest(_derive(self.master_key, purpose), str(number).encode(), "sha256")
+        return digest[:10].hex()
+
+
+def seal_address(key: bytes, address: Address) -> bytes:
+    """Seal an address under its subject's key."""
+    return _seal(key, address.value.encode(), b"address/" + address.channel.value.encode())
+
+
+def open_address(key: bytes, channel: str, sealed: bytes) -> Address:
+    """Open a sealed address."""
+    return Address(Channel(channel), _open(key, sealed, b"address/" + channel.encode()).decode())
+
+
+def seal_text(key: bytes, text: str) -> bytes:
+    """Seal words or evidence under their subject's key."""
+    return _seal(key, text.encode(), b"text")
+
+
+def open_text(key: bytes, sealed: bytes) -> str:
+    """Open sealed words or evidence."""
+    return _open(key, sealed, b"text").decode()
+
+
+def _seal(key: bytes, plain: bytes, purpose: bytes) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plain, purpose)
+
+
+def _open(key: bytes, sealed: bytes, purpose: bytes) -> bytes:
+    return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose)

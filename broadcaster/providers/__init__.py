@@ -1,0 +1,1 @@
+"""The companies that carry messages, one package each; nothing outside knows how they speak."""
