@@ -1,0 +1,99 @@
+"""`python -m broadcaster.ledger verify FILE`: check an export without us, offline."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from broadcaster.ledger.errors import MalformedKey
+from broadcaster.ledger.keys import NoteKey, parse_vkey
+from broadcaster.ledger.note import MAX_NOTE_BYTES
+from broadcaster.ledger.report import Report
+from broadcaster.ledger.verify import verify_bundle
+
+VERIFIED = 0
+NOT_VERIFIED = 1
+WRONG_USE = 2
+_MAX_KEY_BYTES = 10_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Words after the program's name; those of the process if None.
+
+    Returns:
+        0 if everything was verified, 1 if a step failed, 2 if the command could not be carried out.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        report = _verify(options)
+    except (OSError, MalformedKey) as error:
+        sys.stderr.write(f"verify: {_explain(error)}\n")
+        return WRONG_USE
+    # A terminal that knows only ASCII must not turn a verdict into an error.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stdout.write(
+        json.dumps(report.to_json(), indent=2) + "\n" if options.json else report.to_text()
+    )
+    return VERIFIED if report.ok else NOT_VERIFIED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m broadcaster.ledger",
+        description="Check a consent ledger without trusting us.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser(
+        "verify",
+        help="check an exported bundle",
+        description="Check an exported bundle, step by step. Exits 0 if all of it holds, 1 if not.",
+    )
+    verify.add_argument("file", metavar="FILE", type=Path, help="the bundle")
+    verify.add_argument(
+        "--vkey", metavar="KEY", help="the log's public key, or a file that holds it"
+    )
+    verify.add_argument(
+        "--since", metavar="CHECKPOINT", type=Path, help="an older checkpoint that must still hold"
+    )
+    verify.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def _verify(options: argparse.Namespace) -> Report:
+    vkey = None if options.vkey is None else _read_key(options.vkey)
+    since = None if options.since is None else _read(options.since, MAX_NOTE_BYTES)
+    with options.file.open("rb") as file:
+        return verify_bundle(file, vkey=vkey, since=since)
+
+
+def _read_key(text: str) -> NoteKey:
+    try:
+        return parse_vkey(text.strip())
+    except MalformedKey:
+        if not Path(text).is_file():
+            message = "--vkey is neither a key (name+id+base64) nor a file that holds one"
+            raise MalformedKey(message) from None
+    return parse_vkey(_read(Path(text), _MAX_KEY_BYTES).decode("utf-8", "replace").strip())
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(limit + 1)
+
+
+def _explain(error: OSError | MalformedKey) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot read {error.filename!a}: {error.strerror}"
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The one pass over the entries of a bundle that gathers all that later steps compare."""
+
+from __future__ import annotations
+
+from binascii import unhexlify
+from dataclasses import dataclass, field
+
+from broadcaster.ledger.entry import DocumentEntry, DocumentKind, Entry, parse
+from broadcaster.ledger.errors import BundleError, CanonicalError, EntryError
+from broadcaster.ledger.glance import glance
+from broadcaster.ledger.histories import Histories
+from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from broadcaster.ledger.unbundle import MAX_DOCUMENTS, Bundle
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What was gathered.
+
+    Attributes:
+        frontier: The tree over the entries so far.
+        anchor_root: Root over the entries up to the anchor.
+        named: Notices and terms that consent entries name.
+        logged: Notices and terms that the log holds with their full text.
+    """
+
+    frontier: Frontier = field(default_factory=Frontier)
+    anchor_root: bytes = EMPTY_ROOT
+    named: set[tuple[DocumentKind, str]] = field(default_factory=set)
+    logged: set[tuple[DocumentKind, str]] = field(default_factory=set)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self.frontier.size
+
+    @property
+    def root(self) -> bytes:
+        """Root over all entries."""
+        return self.frontier.root()
+
+    def grow(self, leaves: list[bytes], anchor: int) -> None:
+        """Add leaves to the tree, and look at its root where the anchor is."""
+        left = anchor - self.frontier.size
+        if 0 < left <= len(leaves):
+            self.frontier = self.frontier.extend(map(leaf_hash, leaves[:left]))
+            self.anchor_root = self.frontier.root()
+            leaves = leaves[left:]
+        self.frontier = self.frontier.extend(map(leaf_hash, leaves))
+
+    def note(self, index: int, leaf: bytes, histories: Histories) -> None:
+        """Remember which documents an entry names or is, and whom it is about.
+
+        Raises:
+            EntryError: it is not canonical or breaks the rules of its version.
+            BundleError: there are more documents than a bundle can hold.
+        """
+        seen = glance(leaf)
+        if seen is None:
+            self._note_parsed(index, _parse(index, leaf), histories)
+            return
+        histories.add(index, unhexlify(seen.subject), None if seen.prev is None else int(seen.prev))
+        if seen.notice is not None:
+            self._name(DocumentKind.NOTICE, seen.notice.decode())
+        if seen.terms is not None:
+            self._name(DocumentKind.TERMS, seen.terms.decode())
+
+    def _note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
+        if isinstance(entry, DocumentEntry):
+            if entry.kind is not DocumentKind.CONFIG:
+                self.logged.add((entry.kind, entry.sha256))
+                _check_count(self.logged)
+            return
+        histories.add(index, unhexlify(entry.subject), entry.prev)
+        if entry.notice is not None:
+            self._name(DocumentKind.NOTICE, entry.notice.sha256)
+        if entry.terms is not None:
+            self._name(DocumentKind.TERMS, entry.terms.sha256)
+
+    def _name(self, kind: DocumentKind, digest: str) -> None:
+        self.named.add((kind, digest))
+        _check_count(self.named)
+
+
+def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Reading:
+    """Read every entry of a bundle once.
+
+    Args:
+        bundle: The bundle, its manifest read.
+        histories: Gets the `prev` of every consent entry, to be checked afterwards.
+        anchor: The size at which to look at the root; 0 for none.
+
+    Raises:
+        EntryError: an entry is not canonical or breaks the rules of its version; its index is said.
+        BundleError: the file is damaged.
+    """
+    reading = Reading()
+    for leaves in bundle.read_entries():
+        for index, leaf in enumerate(leaves, reading.size):
+            reading.note(index, leaf, histories)
+        reading.grow(leaves, anchor)
+    return reading
+
+
+def _parse(index: int, leaf: bytes) -> Entry:
+    try:
+        return parse(leaf)
+    except (CanonicalError, EntryError) as error:
+        message = f"entry {index}: {error}"
+        raise EntryError(message) from error
+
+
+def _check_count(documents: set[tuple[DocumentKind, str]]) -> None:
+    if len(documents) > MAX_DOCUMENTS:
+        message = f"the entries name more than {MAX_DOCUMENTS:,} documents"
+        raise BundleError(message)

@@ -1,0 +1,194 @@
+"""Reading a bundle in bounded memory, trusting nothing in it.
+
+Only the exact form that `bundle` writes is read: every byte outside the files themselves is
+compared with what it must be, and every byte inside is covered by a CRC and by the manifest. So one
+flipped bit anywhere refuses the file, and no name in it is ever used as a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from broadcaster.ledger.entry import MAX_LEAF_BYTES
+from broadcaster.ledger.errors import BundleError
+from broadcaster.ledger.manifest import (
+    ENTRIES,
+    MANIFEST,
+    FileRecord,
+    Manifest,
+    check_names,
+    parse_manifest,
+)
+from broadcaster.ledger.zipform import (
+    TAIL_SIZE,
+    Member,
+    descriptor,
+    directory,
+    local_header,
+    read_directory,
+    read_directory_place,
+)
+
+MAX_DOCUMENTS = 10_000
+MAX_FILE_BYTES = 1_000_000
+MAX_MANIFEST_BYTES = 4_000_000
+_MAX_DIRECTORY_BYTES = 200 * (MAX_DOCUMENTS + 4)
+_CHUNK = 1024 * 1024
+
+
+class Bundle:
+    """An open bundle whose structure was checked; contents are checked as they are read.
+
+    Args:
+        file: The bundle; must be seekable, and stay open while the bundle is read.
+
+    Raises:
+        BundleError: the file is not exactly what the bundle writer writes.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._members = {member.name: member for member in _read_structure(file)}
+        self._records: dict[str, FileRecord] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all files, in their order."""
+        return list(self._members)
+
+    def read_manifest(self) -> Manifest:
+        """Read the manifest, and from now on hold every file against it.
+
+        Raises:
+            BundleError: it is damaged, or does not list exactly the files there are.
+        """
+        manifest = parse_manifest(self._read(MANIFEST, MAX_MANIFEST_BYTES))
+        listed = [(record.name, record.length) for record in manifest.files]
+        present = [(m.name, m.size) for m in self._members.values() if m.name != MANIFEST]
+        if listed != present:
+            message = "the manifest does not list exactly the files there are, with their lengths"
+            raise BundleError(message)
+        self._records = {record.name: record for record in manifest.files}
+        return manifest
+
+    def read(self, name: str) -> bytes:
+        """Read one of the small files whole.
+
+        Args:
+            name: Any name but that of the entries and of the manifest.
+
+        Raises:
+            BundleError: it is damaged, or is not what the manifest says.
+        """
+        data = self._read(name, MAX_FILE_BYTES)
+        self._check_hash(name, hashlib.sha256(data).hexdigest())
+        return data
+
+    def read_entries(self) -> Iterator[list[bytes]]:
+        """Read the leaves in order, in batches of about a megabyte.
+
+        Raises:
+            BundleError: the file is damaged, is not what the manifest says, or a line is too long
+                or does not end. Leaves given before that must not be relied on.
+        """
+        member = self._members[ENTRIES]
+        digest, crc, rest = hashlib.sha256(), 0, b""
+        for chunk in self._chunks(member):
+            digest.update(chunk)
+            crc = zlib.crc32(chunk, crc)
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            if len(rest) > MAX_LEAF_BYTES or max(map(len, lines), default=0) > MAX_LEAF_BYTES:
+                message = f"a line of {ENTRIES} has more than {MAX_LEAF_BYTES:,} bytes"
+                raise BundleError(message)
+            yield lines
+        if rest:
+            message = f"the last line of {ENTRIES} does not end"
+            raise BundleError(message)
+        _check_crc(member, crc)
+        self._check_hash(ENTRIES, digest.hexdigest())
+
+    def _read(self, name: str, limit: int) -> bytes:
+        member = self._members[name]
+        if member.size > limit:
+            message = f"{name} is larger than any such file ever is"
+            raise BundleError(message)
+        data = b"".join(self._chunks(member))
+        _check_crc(member, zlib.crc32(data))
+        return data
+
+    def _chunks(self, member: Member) -> Iterator[bytes]:
+        at, end = member.start, member.start + member.size
+        while at < end:
+            chunk = _read_at(self._file, at, min(_CHUNK, end - at))
+            at += len(chunk)
+            yield chunk
+
+    def _check_hash(self, name: str, digest: str) -> None:
+        if self._records[name].sha256 != digest:
+            message = f"{name} has not the hash that the manifest gives"
+            raise BundleError(message)
+
+
+def _read_structure(file: BinaryIO) -> list[Member]:
+    try:
+        members, end = _read_directory(file)
+    except ValueError as error:
+        message = f"not a bundle, or cut short, or changed: {error}"
+        raise BundleError(message) from error
+    check_names([member.name for member in members])
+    if len(members) > MAX_DOCUMENTS + 4:
+        message = f"a bundle has at most {MAX_DOCUMENTS:,} documents"
+        raise BundleError(message)
+    _check_frame(file, members, end)
+    return members
+
+
+def _read_directory(file: BinaryIO) -> tuple[list[Member], bytes]:
+    size = file.seek(0, os.SEEK_END)
+    tail = _read_at(file, max(size - TAIL_SIZE, 0), min(size, TAIL_SIZE))
+    offset, length = read_directory_place(tail)
+    if length > _MAX_DIRECTORY_BYTES or offset + length + TAIL_SIZE != size:
+        message = "its end does not fit its beginning"
+        raise ValueError(message)
+    central = _read_at(file, offset, length)
+    return read_directory(central), central + tail
+
+
+def _check_frame(file: BinaryIO, members: list[Member], end: bytes) -> None:
+    at = 0
+    for member in members:
+        if member.offset != at or member.streamed != (member.name == ENTRIES):
+            message = f"{member.name} is not where or how the writer puts it"
+            raise BundleError(message)
+        at = member.end
+    if at > file.seek(0, os.SEEK_END) or end != directory(members):
+        message = "the directory is not the one the writer makes"
+        raise BundleError(message)
+    for member in members:
+        header, closing = local_header(member), descriptor(member)
+        if (
+            _read_at(file, member.offset, len(header)) != header
+            or _read_at(file, member.end - len(closing), len(closing)) != closing
+        ):
+            message = f"the header of {member.name} is not the one the writer makes"
+            raise BundleError(message)
+
+
+def _read_at(file: BinaryIO, offset: int, length: int) -> bytes:
+    file.seek(offset)
+    data = file.read(length)
+    if len(data) != length:
+        message = "the file ends too early"
+        raise BundleError(message)
+    return data
+
+
+def _check_crc(member: Member, crc: int) -> None:
+    if member.crc != crc:
+        message = f"{member.name} is damaged"
+        raise BundleError(message)

@@ -1,0 +1,204 @@
+"""Verification of a bundle, step by step; the first step that fails ends it.
+
+What a bundle proves depends on what the reader brings: alone it proves that it is consistent; with
+the log's key, that the log signed it; with an older checkpoint, that nothing before it was changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import BinaryIO
+
+from broadcaster.ledger.checkpoint import Checkpoint, open_checkpoint
+from broadcaster.ledger.entry import DocumentKind
+from broadcaster.ledger.errors import (
+    BundleError,
+    CheckpointError,
+    Fork,
+    LedgerError,
+    MalformedKey,
+    RootMismatch,
+)
+from broadcaster.ledger.histories import Histories
+from broadcaster.ledger.keys import NoteKey, parse_vkey
+from broadcaster.ledger.manifest import CHECKPOINT, NOTICES, TERMS, VKEY, Manifest
+from broadcaster.ledger.reading import Reading, read_entries
+from broadcaster.ledger.report import Report, Step
+from broadcaster.ledger.unbundle import Bundle
+
+_FOLDERS = {DocumentKind.NOTICE: NOTICES, DocumentKind.TERMS: TERMS}
+
+
+def verify_bundle(
+    file: BinaryIO, *, vkey: NoteKey | None = None, since: bytes | None = None
+) -> Report:
+    """Verify a bundle.
+
+    Args:
+        file: The bundle, seekable.
+        vkey: The log's key, got from somewhere else than the bundle.
+        since: A checkpoint kept from earlier.
+
+    Returns:
+        The steps: bundle, manifest, key, checkpoint, anchor (with `since`), entries, size, root,
+        documents, histories, and extension (with `since`).
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with Histories() as histories:
+        return _Verification(file, vkey, since, histories).run()
+
+
+class _Verification:
+    """One run. Each step leaves behind what later steps need."""
+
+    _bundle: Bundle
+    _manifest: Manifest
+    _key: NoteKey
+    _note: bytes
+    _head: Checkpoint
+    _old: Checkpoint
+    _reading: Reading
+
+    def __init__(
+        self, file: BinaryIO, vkey: NoteKey | None, since: bytes | None, histories: Histories
+    ) -> None:
+        self._file = file
+        self._trusted = vkey
+        self._since = since
+        self._histories = histories
+
+    def run(self) -> Report:
+        steps: list[Step] = []
+        for name, check in self._checks():
+            try:
+                steps.append(Step(name=name, ok=True, detail=check()))
+            except LedgerError as error:
+                steps.append(_failed(name, error))
+                break
+        return Report(steps=tuple(steps))
+
+    def _checks(self) -> list[tuple[str, Callable[[], str]]]:
+        anchored = self._since is not None
+        return [
+            ("bundle", self._open),
+            ("manifest", self._check_manifest),
+            ("key", self._check_key),
+            ("checkpoint", self._check_checkpoint),
+            *([("anchor", self._check_anchor)] if anchored else []),
+            ("entries", self._check_entries),
+            ("size", self._check_size),
+            ("root", self._check_root),
+            ("documents", self._check_documents),
+            ("histories", self._check_histories),
+            *([("extension", self._check_extension)] if anchored else []),
+        ]
+
+    def _open(self) -> str:
+        self._bundle = Bundle(self._file)
+        return f"{len(self._bundle.names)} files, in exactly the form bundles have"
+
+    def _check_manifest(self) -> str:
+        self._manifest = self._bundle.read_manifest()
+        return f"lists every file, for the log '{self._manifest.origin}'"
+
+    def _check_key(self) -> str:
+        text = self._bundle.read(VKEY).decode("utf-8", "replace")
+        if not text.endswith("\n"):
+            message = "the bundle's key does not end in a line feed"
+            raise MalformedKey(message)
+        self._key = parse_vkey(text[:-1])
+        if self._trusted is None:
+            return (
+                "taken from the bundle itself, so this shows that the bundle is consistent, not who "
+                f"signed it; compare its fingerprint with the log's: {self._key.fingerprint}"
+            )
+        if self._trusted != self._key:
+            message = (
+                f"the bundle's key ({self._key.fingerprint}) is not the one given "
+                f"({self._trusted.fingerprint})"
+            )
+            raise MalformedKey(message)
+        return f"the one given, fingerprint {self._key.fingerprint}"
+
+    def _check_checkpoint(self) -> str:
+        self._note = self._bundle.read(CHECKPOINT)
+        self._head = open_checkpoint(self._note, self._key)
+        said = (self._manifest.origin, self._manifest.size, self._manifest.root)
+        if said != (self._head.origin, self._head.size, self._head.root.hex()):
+            message = "the manifest and the checkpoint name different logs, sizes or roots"
+            raise BundleError(message)
+        return f"signed by its log, size {self._head.size}, root {self._head.root.hex()}"
+
+    def _check_anchor(self) -> str:
+        self._old = open_checkpoint(self._since or b"", self._key)
+        if self._head.size < self._old.size:
+            message = (
+                f"the bundle is shorter than the anchor: {_entries(self._head.size)} now, "
+                f"{self._old.size} in the older checkpoint"
+            )
+            raise Fork(message, evidence=(self._since or b"", self._note))
+        return f"the older checkpoint is signed by the same key, size {self._old.size}"
+
+    def _check_entries(self) -> str:
+        anchor = self._old.size if self._since is not None else 0
+        self._reading = read_entries(self._bundle, self._histories, anchor=anchor)
+        return f"{_entries(self._reading.size)}, each canonical and well formed"
+
+    def _check_size(self) -> str:
+        if self._reading.size != self._head.size:
+            message = f"the checkpoint is over {self._head.size}, the bundle has {_entries(self._reading.size)}"
+            raise CheckpointError(message)
+        return f"{_entries(self._head.size)}, as the checkpoint says"
+
+    def _check_root(self) -> str:
+        if self._reading.root != self._head.root:
+            message = "the entries lead to another root than the one signed"
+            raise RootMismatch(message, expected=self._head.root, calculated=self._reading.root)
+        return "calculated from the entries, and the one signed"
+
+    def _check_documents(self) -> str:
+        names = [name for name in self._bundle.names if name.startswith((NOTICES, TERMS))]
+        for name in names:
+            self._check_document(name)
+        named = {_FOLDERS[kind] + digest for kind, digest in self._reading.named}
+        if missing := named.difference(names):
+            message = f"an entry names {min(missing)}, which is not in the bundle"
+            raise BundleError(message)
+        logged = {_FOLDERS[kind] + digest for kind, digest in self._reading.logged}
+        if foreign := set(names) - named - logged:
+            message = f"no entry knows {min(foreign)}"
+            raise BundleError(message)
+        return (
+            f"{len(names)} notices and terms, each with the hash that entries name; "
+            f"{len(logged.intersection(names))} of them logged with their full text"
+        )
+
+    def _check_document(self, name: str) -> None:
+        if hashlib.sha256(self._bundle.read(name)).hexdigest() != name.partition("/")[2]:
+            message = f"{name} has not the hash in its name"
+            raise BundleError(message)
+
+    def _check_histories(self) -> str:
+        return f"{self._histories.check()} subjects, each entry naming the one before"
+
+    def _check_extension(self) -> str:
+        if self._reading.anchor_root != self._old.root:
+            message = (
+                f"history was rewritten: the first {_entries(self._old.size)} do not lead to the "
+                "older checkpoint; the two checkpoints below prove it"
+            )
+            raise Fork(message, evidence=(self._since or b"", self._note))
+        return f"the first {_entries(self._old.size)} are those of the older checkpoint"
+
+
+def _failed(name: str, error: LedgerError) -> Step:
+    notes = error.evidence if isinstance(error, Fork) else ()
+    evidence = tuple(note.decode("utf-8") for note in notes)
+    return Step(name=name, ok=False, detail=str(error), evidence=evidence)
+
+
+def _entries(count: int) -> str:
+    return f"{count} entry" if count == 1 else f"{count} entries"
