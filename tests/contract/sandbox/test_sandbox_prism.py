@@ -7,6 +7,7 @@ it with ``npm install --prefix DIR @stoplight/prism-cli@5`` and let TEST_PRISM n
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -17,6 +18,10 @@ from pathlib import Path
 import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
+
+from broadcaster.core.address import Address
+from broadcaster.core.messages import Accepted, OutboundMessage
+from broadcaster.providers.twilio import TwilioProvider
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "a token that signs"
@@ -98,6 +103,32 @@ def test_good_requests_and_all_answers_pass(referee, connect, sandbox):
     assert (caught.value.status, caught.value.code) == (400, 21211)
     kinds = {entry["kind"] for entry in sandbox.journal()}
     assert {"create", "fetch", "list", "update", "delete"} <= kinds
+
+
+def test_the_products_own_requests_pass(referee, sandbox):
+    """What the product really sends is what Twilio's description allows."""
+    provider = TwilioProvider(account_sid=ACCOUNT, auth_token=TOKEN, api_base=referee)
+    sandbox.inbound(f"whatsapp:{ANNA}", WHATSAPP, "Dag")
+
+    async def send():
+        async with provider.connect() as connection:
+            return [
+                await connection.send(
+                    OutboundMessage(
+                        sender=Address.parse(sender),
+                        recipient=Address.parse(recipient),
+                        text="Dag, één nieuwtje",
+                        status_callback="https://news.example.org/webhooks/twilio/status/17-ab",
+                    )
+                )
+                for recipient, sender in ((ANNA, SMS), (f"whatsapp:{ANNA}", WHATSAPP))
+            ]
+
+    outcomes = asyncio.run(send())
+
+    assert [type(outcome) for outcome in outcomes] == [Accepted, Accepted]
+    created = [entry for entry in sandbox.journal() if entry["kind"] == "create"]
+    assert [entry["sid"] for entry in created] == [outcome.sid for outcome in outcomes]
 
 
 @pytest.mark.parametrize(

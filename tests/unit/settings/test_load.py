@@ -244,7 +244,7 @@ def test_every_default_is_accepted_as_a_variable(home, row):
 
 
 def test_the_process_own_environment_is_read_when_none_is_given(home, monkeypatch):
-    for name in list(os.environ):  # noqa: TID251 - the test clears what it does not want
+    for name in list(os.environ):
         if name.startswith(("BROADCASTER_", "TWILIO_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BROADCASTER_WEB__PORT", "8765")

@@ -1,0 +1,121 @@
+"""The composition root: settings in, a runtime and an engine out."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from broadcaster import resources
+from broadcaster.core.errors import InvalidInput
+from broadcaster.core.keywords import Vocabulary, load_vocabulary
+from broadcaster.core.replies import load_replies
+from broadcaster.core.sealing import KEY_BYTES, Keyring
+from broadcaster.engines.apscheduler import EmbeddedEngine
+from broadcaster.ledger.keys import NoteSigner, parse_signer
+from broadcaster.ports import Clock, Engine, Provider
+from broadcaster.providers.twilio import TwilioProvider
+from broadcaster.providers.unconfigured import UnconfiguredProvider
+from broadcaster.runtime import Runtime
+from broadcaster.settings import Secret, Settings, key_bytes
+from broadcaster.storage.session import WRITES, make_engine
+
+_PRIVATE_FILE = 0o600
+_PRIVATE_DIRECTORY = 0o700
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+        return datetime.now(UTC)  # noqa: TID251 - this is the clock
+
+
+def build_runtime(
+    settings: Settings, *, clock: Clock | None = None, provider: Provider | None = None
+) -> Runtime:
+    """Put a runtime together.
+
+    Args:
+        settings: what the operator chose.
+        clock: the machine's, if left out.
+        provider: Twilio as the settings say, if left out; one that refuses if they say nothing.
+
+    Raises:
+        InvalidInput: a key is missing, or the answers cannot be used.
+    """
+    config = resources.directory("config")
+    database = make_engine(settings.database.url, pool_size=settings.database.pool_size)
+    return Runtime(
+        settings=settings,
+        database=database,
+        writer=database.execution_options(**{WRITES: True}),
+        clock=clock or SystemClock(),
+        provider=provider or _provider(settings),
+        keyring=Keyring(key_bytes(_needed(settings.secrets.master_key, "master"))),
+        signer=parse_signer(_needed(settings.secrets.ledger_key, "ledger").reveal()),
+        vocabulary=_vocabulary(config / "keywords"),
+        replies=load_replies(config / "replies"),
+    )
+
+
+def build_engine(runtime: Runtime) -> Engine:
+    """Return the engine that runs the background work."""
+    return EmbeddedEngine(runtime)
+
+
+def make_keys(home: Path, origin: str) -> list[Path]:
+    """Make the keys that are missing, readable by nobody else; return the new files.
+
+    Args:
+        home: the home directory.
+        origin: the ledger's name, which is part of its key.
+    """
+    directory = home / "keys"
+    directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
+    made = []
+    for name, text in (
+        ("master.key", secrets.token_hex(KEY_BYTES)),
+        ("session.key", secrets.token_hex(KEY_BYTES)),
+        (
+            "ledger.key",
+            NoteSigner(name=origin, private_key=Ed25519PrivateKey.generate()).to_text(),
+        ),
+    ):
+        path = directory / name
+        if not path.exists():
+            path.touch(mode=_PRIVATE_FILE)
+            path.write_text(f"{text}\n", encoding="ascii")
+            made.append(path)
+    return made
+
+
+@cache
+def _vocabulary(directory: Path) -> Vocabulary:
+    """Read the words once in a process: they come with the program and take a moment."""
+    return load_vocabulary(directory)
+
+
+def _provider(settings: Settings) -> Provider:
+    twilio = settings.twilio
+    if not (twilio.account_sid and twilio.auth_token):
+        return UnconfiguredProvider()
+    return TwilioProvider(
+        account_sid=twilio.account_sid,
+        auth_token=twilio.auth_token.reveal(),
+        secondary_token=twilio.auth_token_secondary.reveal() or None,
+        api_base=twilio.api_base,
+        timeout=twilio.timeout,
+        pool=settings.sending.concurrency,
+    )
+
+
+def _needed(secret: Secret, name: str) -> Secret:
+    if not secret:
+        message = f"There is no {name} key yet. Make the keys with: broadcaster init"
+        raise InvalidInput(message)
+    return secret

@@ -1,0 +1,66 @@
+"""The command itself: run the demo until Ctrl-C, or play its story once."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from broadcaster.cli.demo import story
+from broadcaster.cli.demo.stage import AUDITOR, EDITOR, Stage, set_up
+from broadcaster.cli.output import say
+from broadcaster.sandbox.config import Timing
+
+_PORT = 8000
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Play the whole story by itself and exit 0 or 1.")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help=f"[default: {_PORT}]")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Keep the data here. [default: a temporary directory]",
+)
+@click.pass_context
+def demo(context: click.Context, *, once: bool, port: int | None, home: Path | None) -> None:
+    """Run everything on simulated phones: nothing leaves this machine, nothing costs money."""
+    with ExitStack() as stack:
+        if home is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="broadcaster-")))
+        if once:
+            stage = set_up(
+                stack,
+                home.absolute(),
+                port=port or 0,
+                phones_port=0,
+                timing=Timing(sent=0.05, delivered=0.1),
+                concurrency=story.CONCURRENCY,
+            )
+            passed = story.play(stage)
+            stack.close()
+            context.exit(0 if passed else 1)
+        own = port or _PORT
+        stage = set_up(stack, home.absolute(), port=own, phones_port=own + 1)
+        _welcome(stage)
+        # Waiting without an end in a way that Ctrl-C interrupts.
+        threading.Event().wait()
+
+
+def _welcome(stage: Stage) -> None:
+    say("")
+    say("Broadcaster runs, on simulated phones. Nothing leaves this machine.")
+    say("")
+    say(f"  1. The phones     {stage.phones_url}   text NRC AAN from one of them")
+    say(f"  2. The newsroom   {stage.url}   sign in and send a bulletin:")
+    say(f"                    {EDITOR} / {stage.passwords[EDITOR]}")
+    say("  3. Text STOP from a phone, and send another.")
+    say(f"  4. The ledger     {stage.url}/ledger   download and verify it:")
+    say(f"                    {AUDITOR} / {stage.passwords[AUDITOR]}")
+    say("")
+    say(f"  Data: {stage.home}")
+    say("  Stop with Ctrl-C.")

@@ -1,0 +1,228 @@
+"""Setting the stage: a home directory, the simulated Twilio, the product, its engine."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import tomllib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from broadcaster.app import create_app
+from broadcaster.bootstrap import build_engine, build_runtime, make_keys
+from broadcaster.cli.demo import cast
+from broadcaster.cli.server import WebServer
+from broadcaster.core.errors import InvalidInput
+from broadcaster.logs import configure
+from broadcaster.runtime import Runtime
+from broadcaster.sandbox.config import SandboxConfig, Timing
+from broadcaster.sandbox.errors import InvalidConfig
+from broadcaster.sandbox.server import SandboxServer
+from broadcaster.services import lists, staff
+from broadcaster.services.staff import Role
+from broadcaster.settings import load
+from broadcaster.storage import lists as stored_lists
+from broadcaster.storage import schema
+from broadcaster.storage.session import WRITES, make_engine
+
+_HOST = "127.0.0.1"
+_PRIVATE_FILE = 0o600
+_SID_BYTES = 16
+_PASSWORD_BYTES = 9
+EDITOR = "editor"
+AUDITOR = "auditor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The demo, running.
+
+    Args:
+        home: where its data is.
+        url: where the product is.
+        phones_url: where the phones are.
+        sandbox: the simulated Twilio.
+        runtime: the product's parts.
+        passwords: name of each account → its password, made for this run.
+    """
+
+    home: Path
+    url: str
+    phones_url: str
+    sandbox: SandboxServer
+    runtime: Runtime
+    passwords: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The simulated Twilio account; kept in the home, so that it can be used again."""
+
+    sid: str
+    token: str
+
+
+def set_up(
+    stack: ExitStack,
+    home: Path,
+    *,
+    port: int,
+    phones_port: int,
+    timing: Timing | None = None,
+    concurrency: int = 50,
+) -> Stage:
+    """Start everything; leaving the stack stops it again.
+
+    Args:
+        stack: takes what must be stopped.
+        home: a directory that is empty or was a demo's.
+        port: the product's port; 0 takes a free one.
+        phones_port: the phones' port; another one if it is taken.
+        timing: how fast simulated messages travel.
+        concurrency: requests under way at once.
+
+    Raises:
+        InvalidInput: the port is taken, or the directory holds something else.
+    """
+    account = _account(home)
+    sandbox = stack.enter_context(_sandbox(account, phones_port, timing or Timing()))
+    # Take the port before the settings name it, so that two demos do not name the same.
+    own_port = port or _free_port()
+    url = f"http://{_HOST}:{own_port}"
+    _write_config(home, account, url, sandbox.url, concurrency)
+    runtime = _prepare(home)
+    configure(runtime.settings.log)
+    server = WebServer(
+        create_app(runtime, phones_url=sandbox.url),
+        host=_HOST,
+        port=own_port,
+        threads=runtime.settings.web.threads,
+    )
+    passwords = _accounts(runtime)
+    server.start()
+    stack.callback(server.stop)
+    sandbox.point_to(url)
+    engine = build_engine(runtime)
+    engine.start()
+    stack.callback(engine.stop)
+    return Stage(
+        home=home,
+        url=url,
+        phones_url=sandbox.url,
+        sandbox=sandbox,
+        runtime=runtime,
+        passwords=passwords,
+    )
+
+
+def _account(home: Path) -> Account:
+    written = home / "config.toml"
+    if written.exists():
+        known = tomllib.loads(written.read_text(encoding="utf-8"))
+        if known.get("mode") != "demo":
+            message = f"{home} belongs to a real installation; choose another --home."
+            raise InvalidInput(message)
+        return Account(sid=known["twilio"]["account_sid"], token=known["twilio"]["auth_token"])
+    if home.exists() and any(home.iterdir()):
+        message = f"{home} is not empty; choose another --home."
+        raise InvalidInput(message)
+    home.mkdir(parents=True, exist_ok=True)
+    return Account(sid=f"AC{secrets.token_hex(_SID_BYTES)}", token=secrets.token_hex(_SID_BYTES))
+
+
+def _sandbox(account: Account, port: int, timing: Timing) -> SandboxServer:
+    def at(port: int) -> SandboxServer:
+        return SandboxServer(
+            SandboxConfig(
+                account_sid=account.sid,
+                auth_token=account.token,
+                senders=(cast.WHATSAPP.wire, cast.SMS.wire),
+                phones=cast.PHONES,
+                port=port,
+                timing=timing,
+                chips=cast.CHIPS,
+            )
+        )
+
+    wanted = at(port)
+    try:
+        return wanted.start()
+    except InvalidConfig:
+        return at(0).start()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _write_config(home: Path, account: Account, url: str, api_base: str, concurrency: int) -> None:
+    path = home / "config.toml"
+    path.touch(mode=_PRIVATE_FILE)
+    path.write_text(
+        f"""# Made by 'broadcaster demo'. BROADCASTER_HOME={home} lets other commands use it.
+mode = "demo"
+public_url = "{url}"
+
+[organisation]
+name = "{cast.ORGANISATION}"
+contact = "redactie@ochtendpost.example"
+language = "nl"
+
+[twilio]
+account_sid = "{account.sid}"
+auth_token = "{account.token}"
+api_base = "{api_base}"
+
+[sending]
+concurrency = {concurrency}
+
+[log]
+level = "WARNING"
+format = "console"
+""",
+        encoding="utf-8",
+    )
+
+
+def _prepare(home: Path) -> Runtime:
+    settings = load({}, home)
+    make_keys(home, settings.ledger.origin)
+    engine = make_engine(settings.database.url).execution_options(**{WRITES: True})
+    schema.refuse_foreign(engine)
+    schema.upgrade(engine)
+    engine.dispose()
+    runtime = build_runtime(load({}, home))
+    with runtime.transaction() as session:
+        known = {item.keyword for item in stored_lists.every(session)}
+        for keyword, (name, told) in cast.LISTS.items():
+            if keyword not in known:
+                lists.add(
+                    session,
+                    runtime,
+                    keyword=keyword,
+                    name=name,
+                    senders=[cast.WHATSAPP, cast.SMS],
+                    zone=settings.organisation.zone,
+                    told=told,
+                )
+    return runtime
+
+
+def _accounts(runtime: Runtime) -> dict[str, str]:
+    """Give the demo's accounts new passwords: they are printed, so none may be kept."""
+    passwords = {}
+    now = runtime.clock.now()
+    with runtime.transaction() as session:
+        known = {user.name for user in staff.list_users(session)}
+        for name, role in ((EDITOR, Role.EDITOR), (AUDITOR, Role.AUDITOR)):
+            password = secrets.token_urlsafe(_PASSWORD_BYTES)
+            if name in known:
+                staff.reset_password(session, name, new=password)
+            else:
+                staff.add_user(session, name=name, password=password, role=role, now=now)
+            passwords[name] = password
+    return passwords

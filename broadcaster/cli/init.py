@@ -1,0 +1,26 @@
+"""``broadcaster init``: everything a new installation needs, once; again it changes nothing."""
+
+from __future__ import annotations
+
+import click
+
+from broadcaster.bootstrap import build_runtime, make_keys
+from broadcaster.cli.output import say
+from broadcaster.settings import load
+from broadcaster.storage import schema
+from broadcaster.storage.session import WRITES, make_engine
+
+
+@click.command()
+def init() -> None:
+    """Make the home directory, the keys and the database. Safe to repeat."""
+    settings = load()
+    engine = make_engine(settings.database.url).execution_options(**{WRITES: True})
+    settings.home.mkdir(parents=True, exist_ok=True)
+    schema.refuse_foreign(engine)
+    for path in make_keys(settings.home, settings.ledger.origin):
+        say(f"Made {path}. Keep a copy in another place: without it data cannot be read.")
+    schema.upgrade(engine)
+    runtime = build_runtime(load())
+    say(f"The database is ready. The ledger's public key: {runtime.signer.key.to_text()}")
+    say("Next: broadcaster user add NAME --role admin; broadcaster list add …; broadcaster serve")

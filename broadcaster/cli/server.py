@@ -1,0 +1,66 @@
+"""The web server: waitress, with limits that a few slow clients cannot use up."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from flask import Flask
+from waitress.server import create_server
+
+from broadcaster.core.errors import InvalidInput
+
+_CONNECTIONS = 1000
+_SILENCE = 20
+
+
+class WebServer:
+    """Serves an app until it is stopped.
+
+    Args:
+        app: what answers.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        threads: requests answered at once.
+
+    Raises:
+        InvalidInput: the port is taken.
+    """
+
+    def __init__(self, app: Flask, *, host: str, port: int, threads: int) -> None:
+        try:
+            self._server: Any = create_server(
+                app,
+                host=host,
+                port=port,
+                threads=threads,
+                connection_limit=_CONNECTIONS,
+                channel_timeout=_SILENCE,
+                max_request_header_size=16 * 1024,
+                max_request_body_size=1024 * 1024,
+                ident="",
+                clear_untrusted_proxy_headers=True,
+            )
+        except OSError as error:
+            message = (
+                f"Port {port} on {host} cannot be used: {error.strerror or 'it is taken'}. "
+                "Stop what uses it, or choose another with --port."
+            )
+            raise InvalidInput(message) from error
+        self.url = f"http://{host}:{self._server.effective_port}"
+        self._thread: threading.Thread | None = None
+
+    def run(self) -> None:
+        """Serve until the process is told to stop."""
+        self._server.run()
+
+    def start(self) -> None:
+        """Serve in a thread."""
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving and wait for the thread."""
+        self._server.close()
+        if self._thread is not None:
+            self._thread.join(timeout=10)

@@ -1,0 +1,212 @@
+"""What an auditor takes away: the log's head, checkpoints, and exports in three forms.
+
+An export covers exactly the entries of one checkpoint. They never change, so it can be read in
+pieces, as slowly as the auditor's line, without holding anything open.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from broadcaster.ledger.bundle import stream_bundle
+from broadcaster.ledger.checkpoint import Checkpoint, sign_checkpoint
+from broadcaster.ledger.entry import ConsentEntry, DocumentKind, parse
+from broadcaster.runtime import Runtime
+from broadcaster.storage import ledger
+
+_ROWS_PER_CHUNK = 500
+_COLUMNS = (
+    "index",
+    "recorded",
+    "occurred",
+    "subject",
+    "event",
+    "state",
+    "list",
+    "channel",
+    "method",
+    "rule",
+    "notice",
+    "notice_version",
+    "actor",
+    "reason",
+    "previous",
+    "leaf_hash",
+)
+# A cell that begins like this is a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+Chunks = Iterator[bytes]
+
+
+class Format(StrEnum):
+    """The forms of an export."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    BUNDLE = "bundle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the log stands, and the last checkpoint that was given out.
+
+    Args:
+        size: number of entries.
+        root: root hash of the tree over them, in hex.
+        vkey: the public key that checks the checkpoints.
+        checkpoint: the last signed checkpoint, if there is one.
+        checkpoint_size: how many entries it covers.
+        checkpoint_at: when it was made.
+    """
+
+    size: int
+    root: str
+    vkey: str
+    checkpoint: str | None
+    checkpoint_size: int | None
+    checkpoint_at: datetime | None
+
+
+def head(session: Session, runtime: Runtime) -> Head:
+    """Tell where the log stands."""
+    tree = ledger.frontier(session)
+    latest = ledger.latest_checkpoint(session)
+    return Head(
+        size=tree.size,
+        root=tree.root().hex(),
+        vkey=runtime.signer.key.to_text(),
+        checkpoint=latest.note if latest else None,
+        checkpoint_size=latest.size if latest else None,
+        checkpoint_at=latest.created if latest else None,
+    )
+
+
+def checkpoint(session: Session, runtime: Runtime) -> tuple[int, bytes]:
+    """Sign the log as it stands, keep the checkpoint, and return its size and its text."""
+    tree = ledger.frontier(session)
+    signed = sign_checkpoint(
+        Checkpoint(origin=runtime.signer.name, size=tree.size, root=tree.root()), runtime.signer
+    )
+    ledger.keep_checkpoint(session, size=tree.size, note=signed.decode(), now=runtime.clock.now())
+    return tree.size, signed
+
+
+def export(runtime: Runtime, form: Format) -> Iterator[bytes]:
+    """Yield an export in chunks, in constant memory.
+
+    The checkpoint is signed and kept before the first chunk, so that what leaves the house can
+    later be held against the log.
+    """
+    with runtime.transaction() as session:
+        size, signed = checkpoint(session, runtime)
+    return _WRITERS[form](runtime, size, signed)
+
+
+def _jsonl(runtime: Runtime, size: int, _signed: bytes) -> Iterator[bytes]:
+    lines: list[bytes] = []
+    for leaf in _leaves(runtime, size):
+        lines.append(leaf.data + b"\n")
+        if len(lines) == _ROWS_PER_CHUNK:
+            yield b"".join(lines)
+            lines.clear()
+    yield b"".join(lines)
+
+
+def _csv(runtime: Runtime, size: int, _signed: bytes) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(_COLUMNS)
+    for number, leaf in enumerate(_leaves(runtime, size), start=1):
+        writer.writerow([as_text(cell) for cell in _row(leaf)])
+        if number % _ROWS_PER_CHUNK == 0:
+            yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def _bundle(runtime: Runtime, size: int, signed: bytes) -> Iterator[bytes]:
+    with runtime.reading() as session:
+        notices = [item.text.encode() for item in ledger.documents(session, DocumentKind.NOTICE)]
+        terms = [item.text.encode() for item in ledger.documents(session, DocumentKind.TERMS)]
+    return stream_bundle(
+        checkpoint=signed,
+        key=runtime.signer.key,
+        entries=(leaf.data for leaf in _leaves(runtime, size)),
+        notices=notices,
+        terms=terms,
+    )
+
+
+_WRITERS: Mapping[Format, Callable[[Runtime, int, bytes], Iterator[bytes]]] = {
+    Format.JSONL: _jsonl,
+    Format.CSV: _csv,
+    Format.BUNDLE: _bundle,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    index: int
+    data: bytes
+    leaf_hash: bytes
+
+
+def _leaves(runtime: Runtime, size: int) -> Iterator[_Numbered]:
+    with runtime.reading() as session:
+        for row in ledger.leaves(session, 0, size):
+            yield _Numbered(row.idx, row.leaf, row.leaf_hash)
+
+
+def _row(leaf: _Numbered) -> tuple[object, ...]:
+    entry = parse(leaf.data)
+    recorded = entry.recorded.isoformat()
+    if not isinstance(entry, ConsentEntry):
+        blank = [""] * (len(_COLUMNS) - 6)
+        return (
+            leaf.index,
+            recorded,
+            "",
+            "",
+            f"document {entry.kind.value}",
+            *blank,
+            leaf.leaf_hash.hex(),
+        )
+    return (
+        leaf.index,
+        recorded,
+        entry.occurred.isoformat(),
+        entry.subject,
+        entry.event.value,
+        entry.state.value,
+        entry.list,
+        entry.channel.value,
+        entry.method.value,
+        entry.rule,
+        entry.notice.sha256 if entry.notice else "",
+        entry.notice.version if entry.notice else "",
+        entry.actor,
+        entry.reason or "",
+        "" if entry.prev is None else entry.prev,
+        leaf.leaf_hash.hex(),
+    )
+
+
+def as_text(cell: object) -> str:
+    """Write a cell so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
+    text = str(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    data = buffer.getvalue().encode()
+    buffer.seek(0)
+    buffer.truncate()
+    return data

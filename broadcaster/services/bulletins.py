@@ -1,0 +1,295 @@
+"""A bulletin in the editor's hands: write, check, schedule, cancel, and read what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from broadcaster.core.address import Channel
+from broadcaster.core.bulletin import CANCELLABLE, EDITABLE, BulletinState
+from broadcaster.core.delivery import SkipReason, State
+from broadcaster.core.errors import Conflict, InvalidInput, InvalidMoment, NotFound
+from broadcaster.core.segments import MAX_CHARACTERS, Segments, count, count_characters
+from broadcaster.storage import bulletins, deliveries
+from broadcaster.storage.models import BroadcastList, Bulletin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What would happen if a bulletin went out now.
+
+    Args:
+        bulletin: the bulletin.
+        list: its list.
+        recipients: people who would get it, by channel.
+        blocked: people on the list whom the provider itself keeps us from reaching.
+        segments: how the text is cut up on SMS.
+    """
+
+    bulletin: Bulletin
+    list: BroadcastList
+    recipients: dict[Channel, int]
+    blocked: int
+    segments: Segments
+
+    @property
+    def people(self) -> int:
+        """How many people would get it: the number on the button."""
+        return sum(self.recipients.values())
+
+    @property
+    def sms(self) -> int:
+        """How many SMS are paid for."""
+        return self.recipients.get(Channel.SMS, 0) * self.segments.segments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a bulletin; the numbers add up to the audience.
+
+    Args:
+        bulletin: the bulletin.
+        list: its list.
+        audience: how many people were on the list when it started.
+        by_state: deliveries by state.
+        skipped: those left out, by reason.
+        failed: those refused or not delivered, by the provider's error code.
+    """
+
+    bulletin: Bulletin
+    list: BroadcastList
+    audience: int
+    by_state: dict[State, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    failed: dict[int | None, int] = field(default_factory=dict)
+
+    def of(self, *states: State) -> int:
+        """Count the deliveries in any of these states."""
+        return sum(self.by_state.get(state, 0) for state in states)
+
+    @property
+    def left_during(self) -> int:
+        """How many left the list while it went out; whoever had left before was not counted in."""
+        return self.skipped.get(SkipReason.LEFT.value, 0)
+
+    @property
+    def waiting(self) -> int:
+        """How many have no outcome yet."""
+        return self.of(State.QUEUED, State.CLAIMED)
+
+    @property
+    def done(self) -> int:
+        """How many have an outcome."""
+        return self.audience - self.waiting
+
+
+def draft(session: Session, *, list_id: int, text: str, author_id: int, now: datetime) -> Bulletin:
+    """Start a bulletin.
+
+    Raises:
+        NotFound: there is no such list.
+        InvalidInput: the text cannot be sent.
+    """
+    item = _list(session, list_id)
+    check_text(text)
+    bulletin = Bulletin(
+        list_id=item.id,
+        text=text,
+        state=BulletinState.DRAFT.value,
+        zone=item.zone,
+        version=1,
+        author_id=author_id,
+        created=now,
+        changed=now,
+    )
+    session.add(bulletin)
+    session.flush()
+    return bulletin
+
+
+def revise(
+    session: Session, bulletin_id: int, *, list_id: int, text: str, version: int, now: datetime
+) -> Bulletin:
+    """Change the text or the list; a scheduled bulletin becomes a draft again.
+
+    Args:
+        session: an open transaction that may write.
+        bulletin_id: which.
+        list_id: its list from now on.
+        text: its text from now on.
+        version: the version that the editor had before them.
+        now: the present moment.
+
+    Raises:
+        NotFound: there is no such bulletin or list.
+        Conflict: somebody else changed it, or it is already going out.
+        InvalidInput: the text cannot be sent.
+    """
+    bulletin = _editable(session, bulletin_id, version)
+    check_text(text)
+    bulletin.list_id = _list(session, list_id).id
+    bulletin.text = text
+    _to(bulletin, BulletinState.DRAFT, now)
+    bulletin.starts_at = None
+    session.flush()
+    return bulletin
+
+
+def check(session: Session, bulletin_id: int) -> Check:
+    """Tell what would happen if a bulletin went out now."""
+    bulletin = bulletins.get(session, bulletin_id)
+    recipients: Counter[Channel] = Counter()
+    blocked = 0
+    for (channel, is_blocked), people in bulletins.reachable(session, bulletin.list_id).items():
+        if is_blocked:
+            blocked += people
+        else:
+            recipients[Channel(channel)] += people
+    return Check(
+        bulletin=bulletin,
+        list=_list(session, bulletin.list_id),
+        recipients=dict(recipients),
+        blocked=blocked,
+        segments=count(bulletin.text),
+    )
+
+
+def schedule(
+    session: Session,
+    bulletin_id: int,
+    *,
+    version: int,
+    starts_at: datetime,
+    zone: str,
+    now: datetime,
+) -> Bulletin:
+    """Let a bulletin go out at a moment; ``starts_at == now`` means at once.
+
+    Args:
+        session: an open transaction that may write.
+        bulletin_id: which.
+        version: the version that the editor had before them; a second press finds another.
+        starts_at: when, in UTC.
+        zone: the zone in which the editor thinks of it.
+        now: the present moment.
+
+    Raises:
+        NotFound: there is no such bulletin.
+        Conflict: it was changed, or scheduled already.
+        InvalidMoment: the moment has passed.
+        InvalidInput: nobody would get it.
+    """
+    bulletin = _editable(session, bulletin_id, version)
+    if starts_at < now:
+        message = "That moment has passed. Choose a later one, or send it now."
+        raise InvalidMoment(message)
+    if not check(session, bulletin_id).people:
+        message = "Nobody would get this: no one on the list can be reached yet."
+        raise InvalidInput(message)
+    _to(bulletin, BulletinState.SCHEDULED, now)
+    bulletin.starts_at = starts_at
+    bulletin.zone = zone
+    session.flush()
+    return bulletin
+
+
+def unschedule(session: Session, bulletin_id: int, *, version: int, now: datetime) -> Bulletin:
+    """Make a scheduled bulletin a draft again.
+
+    Raises:
+        NotFound: there is no such bulletin.
+        Conflict: it was changed, or is already going out.
+    """
+    bulletin = _editable(session, bulletin_id, version)
+    _to(bulletin, BulletinState.DRAFT, now)
+    bulletin.starts_at = None
+    session.flush()
+    return bulletin
+
+
+def cancel(session: Session, bulletin_id: int, *, now: datetime) -> Bulletin:
+    """Cancel a bulletin; while it is going out, for those who have not got it yet.
+
+    Raises:
+        NotFound: there is no such bulletin.
+        Conflict: it is already over.
+    """
+    bulletin = bulletins.lock(session, bulletin_id)
+    if BulletinState(bulletin.state) not in CANCELLABLE:
+        message = "This bulletin is already over; there is nothing left to cancel."
+        raise Conflict(message)
+    _to(bulletin, BulletinState.CANCELLED, now)
+    bulletin.ended = now
+    session.flush()
+    deliveries.skip_queued(session, bulletin.id, now)
+    return bulletin
+
+
+def report(session: Session, bulletin_id: int) -> Report:
+    """Tell what became of a bulletin so far."""
+    bulletin = bulletins.get(session, bulletin_id)
+    by_state: Counter[State] = Counter()
+    skipped: Counter[str] = Counter()
+    failed: Counter[int | None] = Counter()
+    for state, reason, code, number in deliveries.counts(session, bulletin_id):
+        by_state[State(state)] += number
+        if state == State.SKIPPED:
+            skipped[reason or ""] += number
+        elif state in {State.FAILED, State.UNDELIVERED}:
+            failed[code] += number
+    return Report(
+        bulletin=bulletin,
+        list=_list(session, bulletin.list_id),
+        audience=bulletin.audience or 0,
+        by_state=dict(by_state),
+        skipped=dict(skipped),
+        failed=dict(failed),
+    )
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that the provider would refuse.
+
+    Raises:
+        InvalidInput: it is empty, too long, or has characters that no phone shows.
+    """
+    if not text.strip():
+        message = "Write the text of the bulletin."
+        raise InvalidInput(message)
+    if any(ord(character) < ord(" ") and character not in "\n\r\t" for character in text):
+        message = "The text has characters that no phone can show; type it again by hand."
+        raise InvalidInput(message)
+    characters = count_characters(text)
+    if characters > MAX_CHARACTERS:
+        message = (
+            f"The text has {characters:,} characters; a message has at most {MAX_CHARACTERS:,}."
+        )
+        raise InvalidInput(message)
+
+
+def _list(session: Session, list_id: int) -> BroadcastList:
+    found = session.get(BroadcastList, list_id)
+    if found is None:
+        message = "There is no such list."
+        raise NotFound(message)
+    return found
+
+
+def _editable(session: Session, bulletin_id: int, version: int) -> Bulletin:
+    bulletin = bulletins.lock(session, bulletin_id)
+    if BulletinState(bulletin.state) not in EDITABLE:
+        message = "This bulletin is already going out or over; it can no longer be changed."
+        raise Conflict(message)
+    if bulletin.version != version:
+        message = "Somebody changed this bulletin after you opened it."
+        raise Conflict(message)
+    return bulletin
+
+
+def _to(bulletin: Bulletin, state: BulletinState, now: datetime) -> None:
+    bulletin.state = state.value
+    bulletin.version += 1
+    bulletin.changed = now

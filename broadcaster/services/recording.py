@@ -1,0 +1,171 @@
+"""Writing consent down: one ledger entry per change, its private evidence, and the projection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from broadcaster.core.consent import Change
+from broadcaster.core.sealing import seal_text
+from broadcaster.ledger import canonical
+from broadcaster.ledger.entry import (
+    ALL_LISTS,
+    Channel,
+    ConsentEntry,
+    Event,
+    Method,
+    NoticeReference,
+    State,
+    evidence_commitment,
+)
+from broadcaster.runtime import Runtime
+from broadcaster.services import documents
+from broadcaster.storage import deliveries, ledger, people
+from broadcaster.storage.models import BroadcastList, Evidence, Notice, Subscriber
+
+PURPOSE = "news-bulletin"
+BASIS = "GDPR-6-1-a"
+VALIDITY = "until-withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person, or the provider, did.
+
+    Args:
+        subscriber: whose consent it concerns; the row is locked.
+        method: how we got to know.
+        rule: id and version of the rule that decided.
+        actor: ``subject``, ``provider``, ``system`` or an operator's id.
+        evidence: the private part: addresses, words, the webhook's fields.
+        occurred: when the person acted.
+    """
+
+    subscriber: Subscriber
+    method: Method
+    rule: str
+    actor: str
+    evidence: Mapping[str, object]
+    occurred: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The list that a change concerns, and the notice its people are told."""
+
+    list: BroadcastList
+    notice: Notice | None
+
+
+def record(
+    session: Session,
+    runtime: Runtime,
+    act: Act,
+    changes: Sequence[Change],
+    targets: Mapping[str, Target],
+) -> None:
+    """Append an entry for each change and project it onto the subscriptions.
+
+    Args:
+        session: an open transaction that holds the subscriber's lock.
+        runtime: keys and settings.
+        act: what happened.
+        changes: what it changes, in order.
+        targets: for each keyword that a change names, the list and its notice.
+    """
+    now = runtime.clock.now()
+    config = documents.log_register_entry(session, runtime.settings.organisation, now)
+    key = runtime.keyring.unwrap(act.subscriber.key_wrapped)
+    private = canonical.encode(act.evidence).decode()
+    commitment = evidence_commitment(key, act.evidence)
+    for change in changes:
+        target = None if change.list == ALL_LISTS else targets[change.list]
+        entry = _entry(act, change, target, config=config, commitment=commitment, now=now)
+        index = ledger.append(
+            session, [ledger.Leaf(data=entry.to_bytes(), subject=act.subscriber.subject)], now
+        )
+        act.subscriber.last_entry = index
+        session.add(
+            Evidence(entry=index, subscriber_id=act.subscriber.id, sealed=seal_text(key, private))
+        )
+        _project(session, act.subscriber, change, target, index=index, now=now)
+    session.flush()
+
+
+def _entry(
+    act: Act,
+    change: Change,
+    target: Target | None,
+    *,
+    config: str,
+    commitment: str,
+    now: datetime,
+) -> ConsentEntry:
+    return ConsentEntry(
+        id=str(uuid.uuid4()),
+        subject=act.subscriber.subject,
+        event=change.event,
+        state=change.state,
+        list=target.list.slug if target else ALL_LISTS,
+        purpose=PURPOSE,
+        basis=BASIS,
+        channel=Channel(act.subscriber.channel),
+        method=act.method,
+        rule=act.rule,
+        occurred=act.occurred,
+        recorded=now,
+        validity=VALIDITY,
+        notice=_reference(target),
+        terms=None,
+        config=config,
+        actor=act.actor,
+        reason=None,
+        prev=act.subscriber.last_entry,
+        evidence=commitment,
+    )
+
+
+def _reference(target: Target | None) -> NoticeReference | None:
+    if target is None or target.notice is None:
+        return None
+    notice = target.notice
+    return NoticeReference(
+        id=target.list.slug, version=notice.version, sha256=notice.sha256, lang=notice.language
+    )
+
+
+def _project(
+    session: Session,
+    subscriber: Subscriber,
+    change: Change,
+    target: Target | None,
+    *,
+    index: int,
+    now: datetime,
+) -> None:
+    """Fold one entry into the subscriptions, and take back what is queued for who left."""
+    if target is not None:
+        given = change.state is State.GIVEN
+        people.set_subscription(
+            session,
+            subscriber_id=subscriber.id,
+            list_id=target.list.id,
+            state="in" if given else "out",
+            entry=index,
+            notice=target.notice.sha256 if given and target.notice else None,
+            now=now,
+        )
+        if given:
+            subscriber.stopped_at = None
+        else:
+            deliveries.withdraw(session, subscriber.id, target.list.id, now)
+    elif change.event is Event.RESTART:
+        subscriber.stopped_at = None
+    elif change.event in {Event.OPT_OUT_ALL, Event.PROVIDER_STOP}:
+        subscriber.stopped_at = now
+        people.end_all_subscriptions(session, subscriber.id, entry=index, now=now)
+        deliveries.withdraw(session, subscriber.id, None, now)

@@ -1,0 +1,101 @@
+"""What the provider says became of a message: merged by rank, in whatever order it comes."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from broadcaster.core.consent import Change
+from broadcaster.core.delivery import State, merge, state_of
+from broadcaster.core.messages import StatusUpdate
+from broadcaster.ledger.entry import Event, Method
+from broadcaster.ledger.entry import State as ConsentState
+from broadcaster.runtime import Runtime
+from broadcaster.services.recording import Act, record
+from broadcaster.storage import deliveries, incidents, people, statuses
+from broadcaster.storage.models import Delivery
+
+STATUS_PURPOSE = "delivery"
+
+
+def callback_token(runtime: Runtime, delivery_id: int) -> str:
+    """Return what stands in a delivery's status callback URL: its number, and that we gave it."""
+    return f"{delivery_id}-{runtime.keyring.token(STATUS_PURPOSE, delivery_id)}"
+
+
+def delivery_of(runtime: Runtime, token: str) -> int | None:
+    """Return the delivery a token was made for; None when we did not make it."""
+    number, _, proof = token.partition("-")
+    if not (number.isascii() and number.isdigit() and len(number) <= len(str(2**63))):
+        return None
+    delivery_id = int(number)
+    expected = runtime.keyring.token(STATUS_PURPOSE, delivery_id)
+    return delivery_id if hmac.compare_digest(proof.encode(), expected.encode()) else None
+
+
+def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) -> None:
+    """Merge a status callback into its delivery.
+
+    A callback for a delivery proves that the provider accepted it, even if the answer to our
+    request was lost. A second id on one delivery proves that it was accepted twice.
+    """
+    now = runtime.clock.now()
+    delivery_id = delivery_of(runtime, token)
+    subscriber_id = statuses.subscriber_of(session, delivery_id) if delivery_id else None
+    if delivery_id is None or subscriber_id is None:
+        incidents.note(session, "unknown_delivery", "status", now)
+        return
+    # The person first, then the delivery: the order in which sending takes its locks.
+    people.lock(session, subscriber_id)
+    delivery = deliveries.lock(session, delivery_id)
+    if delivery is None or not statuses.add_once(session, delivery_id, update, now):
+        return
+    if delivery.sid is not None and delivery.sid != update.sid:
+        incidents.note(session, "duplicate", f"delivery {delivery_id}", now)
+        return
+    _merge(session, delivery, update, now)
+    if update.error_code is not None and runtime.provider.is_opt_out(update.error_code):
+        provider_stop(session, runtime, delivery_id, update.error_code)
+
+
+def provider_stop(session: Session, runtime: Runtime, delivery_id: int, code: int) -> None:
+    """Record that the provider refuses this person because they told it to stop.
+
+    Its block outlives our record, so the person counts as blocked on that sender, too.
+    """
+    now = runtime.clock.now()
+    delivery = session.get_one(Delivery, delivery_id)
+    subscriber = people.lock(session, delivery.subscriber_id)
+    if people.is_blocked(session, subscriber.id, delivery.sender_id):
+        return
+    people.set_blocked(session, subscriber.id, delivery.sender_id, blocked=True, now=now)
+    act = Act(
+        subscriber=subscriber,
+        method=Method.PROVIDER_ERROR,
+        rule=f"provider-error-{code}",
+        actor="provider",
+        evidence={"delivery": delivery_id, "error_code": code, "sid": delivery.sid},
+        occurred=now,
+    )
+    record(session, runtime, act, [Change(Event.PROVIDER_STOP, ConsentState.WITHDRAWN)], {})
+
+
+def _merge(session: Session, delivery: Delivery, update: StatusUpdate, now: datetime) -> None:
+    reported = state_of(update.status)
+    if reported is None:
+        incidents.note(session, "unrecognised_status", "status", now)
+        return
+    current = State(delivery.state)
+    if current in {State.SKIPPED, State.QUEUED}:
+        incidents.note(session, "status_without_request", f"delivery {delivery.id}", now)
+        return
+    delivery.sid = update.sid
+    merged = merge(current, reported)
+    if merged is not current:
+        delivery.state = merged.value
+        delivery.changed = now
+        delivery.error_code = update.error_code
+        delivery.reason = None
+    session.flush()

@@ -1,0 +1,1 @@
+"""Tables and queries: SQLAlchemy functions on a Session that never commit."""

@@ -1,0 +1,65 @@
+"""The ledger's tables: entries that triggers keep from change, the tree's frontier, checkpoints."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from broadcaster.storage.models.base import Base, UtcDateTime
+
+
+class LedgerEntry(Base):
+    """One leaf of the log: the exact bytes, and copies of two fields to search by."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (Index(None, "subject", "idx"),)
+
+    idx: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+    leaf_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    subject: Mapped[str | None] = mapped_column(String(32))
+    recorded: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LedgerHead(Base):
+    """The one row that holds the tree's size and frontier; its lock orders the appends."""
+
+    __tablename__ = "ledger_head"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger)
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Checkpoint(Base):
+    """A signed checkpoint that was given out, kept for ever."""
+
+    __tablename__ = "checkpoints"
+
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Document(Base):
+    """The exact text behind a hash that entries name: a notice, terms, a register entry."""
+
+    __tablename__ = "documents"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    entry: Mapped[int] = mapped_column(BigInteger)
+
+
+class Evidence(Base):
+    """The private part of an entry, sealed under the subject's key; erasure deletes it."""
+
+    __tablename__ = "evidence"
+
+    entry: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)

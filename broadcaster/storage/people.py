@@ -1,0 +1,123 @@
+"""Subscribers, what they subscribed to, and who of them the provider itself blocks."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from broadcaster.core.address import Address
+from broadcaster.core.sealing import Keyring, seal_address
+from broadcaster.storage.models import CarrierBlock, Subscriber, Subscription
+from broadcaster.storage.upsert import insert
+
+_SUBJECT_BYTES = 16
+
+
+def lock_or_create(
+    session: Session, keyring: Keyring, address: Address, now: datetime
+) -> Subscriber:
+    """Return the subscriber at an address, with the row locked until the transaction ends.
+
+    Whoever decides on consent or sends to this person takes the same lock first; reading consent
+    and then acting on it is a race on every isolation level without it.
+    """
+    index = keyring.blind_index(address)
+    wanted = select(Subscriber).where(Subscriber.address_index == index).with_for_update()
+    known = session.execute(wanted).scalar_one_or_none()
+    if known is not None:
+        return known
+    key, wrapped = keyring.new_subject_key()
+    session.execute(
+        insert(session, Subscriber)
+        .values(
+            subject=secrets.token_hex(_SUBJECT_BYTES),
+            channel=address.channel.value,
+            address_index=index,
+            address_sealed=seal_address(key, address),
+            key_wrapped=wrapped,
+            created=now,
+        )
+        .on_conflict_do_nothing(index_elements=["address_index"])
+    )
+    return session.execute(wanted).scalar_one()
+
+
+def lock(session: Session, subscriber_id: int) -> Subscriber:
+    """Return a known subscriber with the row locked until the transaction ends."""
+    return session.execute(
+        select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update()
+    ).scalar_one()
+
+
+def find(session: Session, keyring: Keyring, address: Address) -> Subscriber | None:
+    """Return the subscriber at an address, if that address ever wrote to us."""
+    index = keyring.blind_index(address)
+    return session.execute(
+        select(Subscriber).where(Subscriber.address_index == index)
+    ).scalar_one_or_none()
+
+
+def subscriptions(session: Session, subscriber_id: int) -> Mapping[int, Subscription]:
+    """Return a person's subscriptions by list id, those they left included."""
+    rows = session.execute(
+        select(Subscription).where(Subscription.subscriber_id == subscriber_id)
+    ).scalars()
+    return {row.list_id: row for row in rows}
+
+
+def set_subscription(
+    session: Session,
+    *,
+    subscriber_id: int,
+    list_id: int,
+    state: str,
+    entry: int,
+    notice: str | None,
+    now: datetime,
+) -> None:
+    """Project one ledger entry onto subscriber × list."""
+    values = {"state": state, "entry": entry, "notice": notice, "since": now}
+    session.execute(
+        insert(session, Subscription)
+        .values(subscriber_id=subscriber_id, list_id=list_id, **values)
+        .on_conflict_do_update(index_elements=["subscriber_id", "list_id"], set_=values)
+    )
+
+
+def end_all_subscriptions(
+    session: Session, subscriber_id: int, *, entry: int, now: datetime
+) -> None:
+    """Project a stop of everything."""
+    session.execute(
+        update(Subscription)
+        .where(Subscription.subscriber_id == subscriber_id, Subscription.state == "in")
+        .values(state="out", entry=entry, since=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def is_blocked(session: Session, subscriber_id: int, sender_id: int) -> bool:
+    """Tell whether the provider blocks this person on this sender."""
+    return session.get(CarrierBlock, (subscriber_id, sender_id)) is not None
+
+
+def set_blocked(
+    session: Session, subscriber_id: int, sender_id: int, *, blocked: bool, now: datetime
+) -> None:
+    """Note that the provider blocks this person on this sender, or no longer does."""
+    if blocked:
+        session.execute(
+            insert(session, CarrierBlock)
+            .values(subscriber_id=subscriber_id, sender_id=sender_id, since=now)
+            .on_conflict_do_nothing(index_elements=["subscriber_id", "sender_id"])
+        )
+        return
+    session.execute(
+        delete(CarrierBlock).where(
+            CarrierBlock.subscriber_id == subscriber_id, CarrierBlock.sender_id == sender_id
+        )
+    )

@@ -1,0 +1,53 @@
+"""The database engine: what SQLite and PostgreSQL must be told before they can be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+
+# A connection with this execution option may write; on SQLite it takes the lock at BEGIN.
+WRITES = "broadcaster_writes"
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=30000",
+)
+
+
+def make_engine(url: str, *, pool_size: int = 20) -> Engine:
+    """Open the database at ``url`` so that no update is lost and no parameter is printed.
+
+    SQLAlchemy's own handling of SQLite begins late and loses concurrent updates silently, so
+    transactions begin explicitly: IMMEDIATE when they may write, plain when they only read.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=20)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=20,
+        pool_pre_ping=True,
+        connect_args={
+            "options": "-c statement_timeout=60000 -c lock_timeout=30000"
+            " -c idle_in_transaction_session_timeout=60000"
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+    connection.isolation_level = None
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

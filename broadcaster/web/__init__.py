@@ -1,0 +1,1 @@
+"""The pages and webhooks: HTTP in, services called, HTML out."""

@@ -1,0 +1,104 @@
+"""What became of a bulletin, in words and numbers that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broadcaster.core.delivery import SkipReason, State
+from broadcaster.services.bulletins import Report
+from broadcaster.web.formats import number
+from broadcaster.web.wording import gettext as _
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One number of the account: its words, a picture and a tone beside them."""
+
+    label: str
+    count: int
+    icon: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why some people did not get it."""
+
+    count: int
+    words: str
+
+
+def tiles(report: Report) -> list[Tile]:
+    """Return the numbers of a bulletin; together they are its audience."""
+    every = [
+        _tile(_("Waiting"), report.waiting, "clock", "plain"),
+        _tile(_("Handed over"), report.of(State.ACCEPTED), "arrow-right", "plain"),
+        _tile(_("Sent"), report.of(State.SENT), "send", "plain"),
+        _tile(_("Delivered"), report.of(State.DELIVERED), "circle-check", "good"),
+        _tile(_("Read"), report.of(State.READ), "eye", "good"),
+        _tile(_("Failed"), report.of(State.FAILED, State.UNDELIVERED), "circle-x", "bad"),
+        _tile(_("Left out"), report.of(State.SKIPPED), "ban", "plain"),
+        _tile(_("Unknown"), report.of(State.UNKNOWN), "triangle-alert", "warn"),
+    ]
+    return [tile for tile in every if tile.count]
+
+
+def sum_line(report: Report) -> str:
+    """Say that nobody is missing from the numbers."""
+    shown = tiles(report)
+    terms = " + ".join(number(tile.count) for tile in shown)
+    total = number(sum(tile.count for tile in shown))
+    if len(shown) == 1:
+        return _("That is everyone who was on the list when it started.")
+    return _(
+        "%(terms)s = %(total)s: everyone who was on the list when it started.",
+        terms=terms,
+        total=total,
+    )
+
+
+def causes(report: Report) -> list[Cause]:
+    """Return why people did not get it, the most frequent first."""
+    found = [Cause(count=count, words=_skipped(reason)) for reason, count in report.skipped.items()]
+    found += [Cause(count=count, words=_failed(code)) for code, count in report.failed.items()]
+    unknown = report.of(State.UNKNOWN)
+    if unknown:
+        words = _("Twilio did not say whether it took these. They are not sent again unseen.")
+        found.append(Cause(count=unknown, words=words))
+    return sorted(found, key=lambda cause: -cause.count)
+
+
+def _tile(label: str, count: int, icon: str, tone: str) -> Tile:
+    return Tile(label=label, count=count, icon=icon, tone=tone)
+
+
+def _skipped(reason: str) -> str:
+    words: dict[str, Callable[[], str]] = {
+        SkipReason.LEFT: lambda: _("left the list before their message went"),
+        SkipReason.CARRIER_BLOCKED: lambda: _("blocked by the carrier after they texted STOP"),
+        SkipReason.CANCELLED: lambda: _("not sent, because the bulletin was stopped"),
+    }
+    known = words.get(reason)
+    return known() if known else _("left out: %(reason)s", reason=reason.replace("_", " "))
+
+
+# Twilio's error codes that editors meet; https://www.twilio.com/docs/api/errors has all.
+def _failed(code: int | None) -> str:
+    words: dict[int, Callable[[], str]] = {
+        21211: lambda: _("not a valid number (21211)"),
+        21408: lambda: _("texts to that country are switched off at Twilio (21408)"),
+        21610: lambda: _("blocked by the carrier after they texted STOP (21610)"),
+        21614: lambda: _("not a mobile number (21614)"),
+        30003: lambda: _("the phone was off or out of reach (30003)"),
+        30004: lambda: _("the carrier refused it (30004)"),
+        30005: lambda: _("the number no longer exists (30005)"),
+        30006: lambda: _("a landline, or a carrier that cannot be reached (30006)"),
+        30007: lambda: _("the carrier took it for spam (30007)"),
+        30008: lambda: _("the carrier gave no reason (30008)"),
+        63016: lambda: _("outside WhatsApp's 24 hours after their last text (63016)"),
+    }
+    if code is None:
+        return _("refused without a reason")
+    known = words.get(code)
+    return known() if known else _("refused by Twilio with code %(code)s", code=code)

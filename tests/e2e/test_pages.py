@@ -1,0 +1,200 @@
+"""The pages in Chromium: what is typed is counted, what runs is seen, and nothing is refused."""
+
+import contextlib
+import shutil
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from waitress.server import create_server
+
+from broadcaster.core.address import Channel
+from broadcaster.core.bulletin import BulletinState
+from broadcaster.services.staff import Role
+from broadcaster.storage.models import Bulletin, Delivery
+from tests.functional.web.site import PASSWORD, build_site
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+LEFT_AND_RIGHT = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+STAFF_PAGES = (
+    "/desk",
+    "/bulletins",
+    "/bulletins/new",
+    "/bulletins/1/edit",
+    "/bulletins/1/check",
+    "/bulletins/2",
+    "/ledger",
+    "/account",
+)
+PUBLIC_PAGES = ("/", "/l/nrc", "/privacy", "/login", "/nothing-here")
+
+
+class WallClock:
+    """The browser's calendar must agree with ours."""
+
+    def now(self):
+        return datetime.now(UTC)
+
+
+@contextlib.contextmanager
+def _served(app):
+    server = create_server(app, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def site(tmp_path, migrated_sqlite):
+    path = tmp_path / "site.sqlite3"
+    shutil.copy(migrated_sqlite, path)
+    made = build_site(tmp_path, path, clock=WallClock(), public_url="http://127.0.0.1")
+    with _served(made.app) as url:
+        made.url = url
+        made.add_user("anna", Role.ADMIN)
+        made.list_id = made.add_list()
+        made.people = [*made.subscribe(made.list_id, 3)]
+        made.people += made.subscribe(made.list_id, 2, Channel.WHATSAPP)
+        yield made
+    made.runtime.database.dispose()
+
+
+@pytest.fixture
+def open_page(chromium, site):
+    """Open pages that listen for what the browser complains about."""
+    contexts, complaints = [], []
+
+    def make(**options):
+        context = chromium.new_context(base_url=site.url, locale="en-GB", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: _own(request.url, site.url, complaints))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    # The page that is not there is asked for on purpose; htmx tells of a request that ended
+    # because its page was left.
+    expected = ("404 (NOT FOUND)", "htmx:")
+    assert [text for text in complaints if not any(mark in text for mark in expected)] == []
+
+
+def _own(url, base, complaints):
+    if not url.startswith((base, "data:")):
+        complaints.append(f"asked {url}")
+
+
+def _sign_in(page):
+    page.goto("/login")
+    page.get_by_label("Name").fill("anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/desk")
+
+
+def test_an_editor_writes_checks_and_schedules(site, open_page):
+    page = open_page()
+    _sign_in(page)
+    page.get_by_role("link", name="New bulletin").first.click()
+    page.get_by_label("Text", exact=True).fill("Goedemorgen! “Eén” nieuwtje.")
+    page.get_by_text("70 characters in place of 160").wait_for()
+    assert page.locator("#preview").inner_text() == "Goedemorgen! “Eén” nieuwtje."
+    page.get_by_role("button", name="Save and check").click()
+    page.get_by_text("To 5 people on Ochtendnieuws").wait_for()
+    year = site.runtime.clock.now().year + 1
+    page.get_by_label("Date").fill(f"{year}-01-04")
+    page.get_by_label("Time", exact=True).fill("07:30")
+    page.get_by_text(f"4 January {year} at 07:30 (Europe/Amsterdam)").wait_for()
+    page.get_by_role("button", name="Schedule 5 messages").click()
+    page.get_by_role("button", name="Cancel this bulletin").wait_for()
+    assert site.bulletin(1).state == "scheduled"
+
+
+def test_pressing_twice_schedules_once(site, open_page):
+    bulletin = site.draft(site.list_id)
+    page = open_page()
+    _sign_in(page)
+    page.goto(f"/bulletins/{bulletin}/check")
+    page.get_by_role("button", name="Send 5 messages now").dblclick()
+    page.get_by_role("heading", name="Ochtendnieuws").wait_for()
+    assert site.bulletin(bulletin).version == 2
+
+
+def test_progress_is_seen_without_loading_the_page_again(site, open_page):
+    bulletin = site.draft(site.list_id)
+    site.finish(
+        bulletin,
+        [(person, "queued", None, None) for person in site.people],
+        state=BulletinState.SENDING,
+    )
+    page = open_page()
+    _sign_in(page)
+    page.goto(f"/bulletins/{bulletin}")
+    page.get_by_text("0 of 5 handed over").wait_for()
+    with site.runtime.transaction() as session:
+        for delivery in session.query(Delivery).limit(3):
+            delivery.state = "accepted"
+    page.get_by_text("3 of 5 handed over").wait_for()
+    with site.runtime.transaction() as session:
+        for delivery in session.query(Delivery):
+            delivery.state = "delivered"
+        kept = session.get(Bulletin, bulletin)
+        kept.state, kept.ended = "finished", site.runtime.clock.now()
+    page.get_by_text("That is everyone who was on the list when it started.").wait_for()
+    assert page.get_by_role("button", name="Stop the rest").count() == 0
+
+
+def test_everything_works_without_scripts(site, open_page):
+    page = open_page(java_script_enabled=False)
+    _sign_in(page)
+    page.goto("/bulletins/new")
+    page.get_by_label("Text", exact=True).fill("Zonder script.")
+    page.get_by_role("button", name="Save and check").click()
+    page.get_by_role("button", name="Send 5 messages now").click()
+    page.get_by_role("button", name="Cancel this bulletin").click()
+    page.get_by_text("Stopped. Nothing of this bulletin goes out any more.").wait_for()
+    assert site.bulletin(1).state == "cancelled"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_every_page_fits_and_pleases_the_browser(site, open_page, scheme, width):
+    site.draft(site.list_id, "Een lange link: https://news.example.org/" + "x" * 200)
+    done = site.draft(site.list_id)
+    site.finish(done, [(person, "delivered", None, None) for person in site.people])
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    for path in PUBLIC_PAGES:
+        page.goto(path)
+        assert page.evaluate(LEFT_AND_RIGHT) == 0, path
+    _sign_in(page)
+    for path in STAFF_PAGES:
+        page.goto(path)
+        assert page.evaluate(LEFT_AND_RIGHT) == 0, path
+        assert page.locator("h1").count() == 1, path
+
+
+def test_the_language_is_switched_in_the_footer(site, open_page):
+    page = open_page()
+    page.goto("/l/nrc")
+    page.get_by_role("link", name="Nederlands").click()
+    page.get_by_role("heading", name="Aanmelden").wait_for()
+    assert page.url == f"{site.url}/l/nrc"
+    assert page.locator("html").get_attribute("lang") == "nl"
+
+
+def test_an_auditor_downloads_the_bundle(site, open_page):
+    page = open_page()
+    _sign_in(page)
+    page.goto("/ledger")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download bundle").click()
+    assert waiting.value.suggested_filename == "ledger.zip"
