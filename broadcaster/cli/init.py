@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from broadcaster.bootstrap import build_runtime, make_keys
-from broadcaster.cli.output import say
+from broadcaster.cli.output import complain, say
 from broadcaster.settings import load
 from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
@@ -16,6 +16,11 @@ def init() -> None:
     """Make the home directory, the keys and the database. Safe to repeat."""
     settings = load()
     engine = make_engine(settings.database.url).execution_options(**{WRITES: True})
+    if not settings.public_url:
+        complain(
+            f"public_url is not set, so the ledger is named {settings.ledger.origin!r} for ever. "
+            "If that is not meant, set it before anybody joins, delete keys/ledger.key and repeat."
+        )
     settings.home.mkdir(parents=True, exist_ok=True)
     schema.refuse_foreign(engine)
     for path in make_keys(settings.home, settings.ledger.origin):

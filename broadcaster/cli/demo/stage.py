@@ -86,7 +86,8 @@ def set_up(
         InvalidInput: the port is taken, or the directory holds something else.
     """
     account = _account(home)
-    sandbox = stack.enter_context(_sandbox(account, phones_port, timing or Timing()))
+    sandbox = _start_sandbox(account, phones_port, timing or Timing())
+    stack.callback(sandbox.stop)
     # Take the port before the settings name it, so that two demos do not name the same.
     own_port = port or _free_port()
     url = f"http://{_HOST}:{own_port}"
@@ -131,7 +132,7 @@ def _account(home: Path) -> Account:
     return Account(sid=f"AC{secrets.token_hex(_SID_BYTES)}", token=secrets.token_hex(_SID_BYTES))
 
 
-def _sandbox(account: Account, port: int, timing: Timing) -> SandboxServer:
+def _start_sandbox(account: Account, port: int, timing: Timing) -> SandboxServer:
     def at(port: int) -> SandboxServer:
         return SandboxServer(
             SandboxConfig(
