@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import click
+from alembic.util.exc import CommandError
+from sqlalchemy import Engine
 
 from broadcaster.cli.output import json_option, say, say_json
+from broadcaster.core.errors import InvalidInput
 from broadcaster.settings import load
 from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
@@ -19,9 +26,10 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the database up to REVISION (default: the newest)."""
-    engine = make_engine(load().database.url).execution_options(**{WRITES: True})
+    engine = _open(writes=True)
     schema.refuse_foreign(engine)
-    schema.upgrade(engine, revision)
+    with _revisions_explained():
+        schema.upgrade(engine, revision)
     say(f"The database is at revision {schema.current(engine)}.")
 
 
@@ -30,13 +38,14 @@ def upgrade(revision: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def downgrade(revision: str, *, yes: bool) -> None:
     """Take the database back to REVISION; what only newer tables hold is lost."""
-    engine = make_engine(load().database.url).execution_options(**{WRITES: True})
+    engine = _existing(writes=True)
     schema.refuse_foreign(engine)
     if not yes:
         click.confirm(
             "What newer tables hold will be lost, the ledger included. Go on?", abort=True
         )
-    schema.downgrade(engine, revision)
+    with _revisions_explained():
+        schema.downgrade(engine, revision)
     say(f"The database is at revision {schema.current(engine) or 'nothing'}.")
 
 
@@ -44,8 +53,10 @@ def downgrade(revision: str, *, yes: bool) -> None:
 @json_option
 def current(*, as_json: bool) -> None:
     """Show which revision the database is at, and which one this program needs."""
-    engine = make_engine(load().database.url)
+    engine = _existing()
     found, wanted = schema.current(engine), schema.head()
+    if found is None:
+        schema.refuse_foreign(engine)
     if as_json:
         say_json({"database": found, "program": wanted})
         return
@@ -56,4 +67,28 @@ def current(*, as_json: bool) -> None:
 @click.argument("message")
 def revision(message: str) -> None:
     """Write a new migration named MESSAGE, for developers."""
-    schema.revise(make_engine(load().database.url).execution_options(**{WRITES: True}), message)
+    with _revisions_explained():
+        schema.revise(_existing(writes=True), message)
+
+
+def _open(*, writes: bool = False) -> Engine:
+    return make_engine(load().database.url).execution_options(**{WRITES: writes})
+
+
+def _existing(*, writes: bool = False) -> Engine:
+    """Open a database that is there: SQLite would make an empty file, which a question must not."""
+    engine = _open(writes=writes)
+    path = engine.url.database
+    if engine.dialect.name == "sqlite" and not (path and Path(path).exists()):
+        message = "There is no database yet. Run: broadcaster init"
+        raise InvalidInput(message)
+    return engine
+
+
+@contextmanager
+def _revisions_explained() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        message = f"That does not work: {error}. 'broadcaster db current' shows the revisions."
+        raise InvalidInput(message) from error

@@ -10,6 +10,9 @@ from broadcaster.settings import load
 from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
 
+# Numbers are sealed in the database, but nobody else needs to read even that.
+_PRIVATE_DIRECTORY = 0o700
+
 
 @click.command()
 def init() -> None:
@@ -21,7 +24,7 @@ def init() -> None:
             f"public_url is not set, so the ledger is named {settings.ledger.origin!r} for ever. "
             "If that is not meant, set it before anybody joins, delete keys/ledger.key and repeat."
         )
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
     schema.refuse_foreign(engine)
     for path in make_keys(settings.home, settings.ledger.origin):
         say(f"Made {path}. Keep a copy in another place: without it data cannot be read.")

@@ -26,6 +26,10 @@ def ledger() -> None:
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def export(*, form: str, output: Path, force: bool) -> None:
     """Write the whole ledger to a file: jsonl, csv, or a bundle that anyone can verify."""
+    if output.exists() and not output.is_file():
+        # Renaming over a device or a pipe would replace it, for every program on the machine.
+        message = f"{output} is no ordinary file; choose another name."
+        raise InvalidInput(message)
     if output.exists() and not force:
         message = f"{output} exists already; choose another name or add --force."
         raise InvalidInput(message)

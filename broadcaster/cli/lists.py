@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from broadcaster.cli.output import json_option, say, say_json, say_table
 from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.address import Address
+from broadcaster.core.errors import InvalidInput
+from broadcaster.core.scheduling import find_zone
 from broadcaster.runtime import Runtime
 from broadcaster.services import lists as service
 from broadcaster.services.lists import Told
@@ -54,6 +56,8 @@ def add(
     """Add a list that people join by texting KEYWORD and ON (AAN, AN, START, ALTA)."""
     runtime = open_runtime()
     organisation = runtime.settings.organisation
+    if zone is not None:
+        find_zone(zone)
     with runtime.transaction() as session:
         item = service.add(
             session,
@@ -64,7 +68,7 @@ def add(
             zone=zone or organisation.zone,
             told={language or organisation.language: Told(**told)},
         )
-        say(f"The list {item.name} is open; people join it with {item.keyword}.")
+    say(f"The list {item.name} is open; people join it with {item.keyword}.")
 
 
 @list_.command()
@@ -84,8 +88,7 @@ def show(keyword: str | None, *, as_json: bool) -> None:
         rows = [(str(row["keyword"]), str(row["state"]), str(row["name"])) for row in found]
         say_table(("KEYWORD", "STATE", "NAME"), rows)
     else:
-        for key, value in found[0].items():
-            say(f"{key}: {value}")
+        _say_one(found[0])
 
 
 @list_.command(name="set")
@@ -111,6 +114,9 @@ def set_(
     """Change a list; new promises make a new version of its notice."""
     runtime = open_runtime()
     promises = {key: text for key, text in told.items() if text is not None}
+    if not promises and name is None and is_open is None and not senders:
+        message = "Nothing to change; say what, such as --closed. All options: --help."
+        raise InvalidInput(message)
     with runtime.transaction() as session:
         item = storage.by_keyword(session, keyword)
         service.change(
@@ -123,9 +129,10 @@ def set_(
         )
         if promises or name is not None:
             version = _publish(session, runtime, item, language or item.language, promises)
-            say(f"Who joins {item.name} from now on is told version {version} of its notice.")
+            done = f"Who joins {item.name} from now on is told version {version} of its notice."
         else:
-            say(f"The list {item.name} is changed.")
+            done = f"The list {item.name} is changed."
+    say(done)
 
 
 def _publish(
@@ -139,6 +146,16 @@ def _publish(
     known = told.get(language) or told[item.language]
     told[language] = replace(known, **promises)
     return service.publish_notice(session, runtime, item, told)
+
+
+def _say_one(row: dict[str, object], indent: str = "") -> None:
+    for key, value in row.items():
+        label = f"{indent}{key.replace('_', ' ')}:"
+        if isinstance(value, dict):
+            say(label)
+            _say_one(value, f"{indent}  ")
+        else:
+            say(f"{label} {', '.join(value) if isinstance(value, list) else value}")
 
 
 def _described(session: Session, item: BroadcastList) -> dict[str, object]:

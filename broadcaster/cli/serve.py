@@ -17,14 +17,16 @@ from broadcaster.cli.server import WebServer
 from broadcaster.logs import configure
 
 _log = structlog.get_logger()
-_TERMINATED = 143
+# A process that a signal ends has this much more than the signal's number as its code.
+_SIGNALLED = 128
 
 
 @click.command()
 @click.option("--host", default=None, help="Address to listen on. [default: web.host]")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="[default: web.port]")
 @click.option("--no-worker", is_flag=True, help="Answer the web only; send nothing.")
-def serve(*, host: str | None, port: int | None, no_worker: bool) -> None:
+@click.pass_context
+def serve(context: click.Context, *, host: str | None, port: int | None, no_worker: bool) -> None:
     """Answer the web and send what is due."""
     runtime = open_runtime(live=True)
     configure(runtime.settings.log)
@@ -33,18 +35,31 @@ def serve(*, host: str | None, port: int | None, no_worker: bool) -> None:
         create_app(runtime), host=host or web.host, port=port or web.port, threads=web.threads
     )
     engine = None if no_worker else build_engine(runtime)
-    signal.signal(signal.SIGTERM, _terminate)
+    stop = _Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     if engine is not None:
         engine.start()
     say(f"Broadcaster listens on {server.url}. Stop it with Ctrl-C.")
+    sys.stdout.flush()
     try:
         server.run()
     finally:
         if engine is not None:
             engine.stop()
         _log.info("stopped")
+    context.exit(stop.code)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    """Stop as Ctrl-C does: what is under way ends first, what is queued stays queued."""
-    sys.exit(_TERMINATED)
+class _Stop:
+    """Ends the server at a signal: what is under way ends first, what is queued stays queued.
+
+    The server takes the exit for its own end and returns, so the code is kept for the process.
+    """
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.code = _SIGNALLED + number
+        sys.exit(self.code)

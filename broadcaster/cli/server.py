@@ -24,7 +24,7 @@ class WebServer:
         threads: requests answered at once.
 
     Raises:
-        InvalidInput: the port is taken.
+        InvalidInput: the port is taken, or the address is none.
     """
 
     def __init__(self, app: Flask, *, host: str, port: int, threads: int) -> None:
@@ -47,11 +47,14 @@ class WebServer:
                 "Stop what uses it, or choose another with --port."
             )
             raise InvalidInput(message) from error
+        except ValueError as error:
+            message = f"{host} is no address of this machine; choose another with --host."
+            raise InvalidInput(message) from error
         self.url = f"http://{host}:{self._server.effective_port}"
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
-        """Serve until the process is told to stop."""
+        """Serve until the process is told to stop; then return, whatever it was told by."""
         self._server.run()
 
     def start(self) -> None:

@@ -28,6 +28,7 @@ from broadcaster.storage.session import WRITES, make_engine
 
 _HOST = "127.0.0.1"
 _PRIVATE_FILE = 0o600
+_PRIVATE_DIRECTORY = 0o700
 _SID_BYTES = 16
 _PASSWORD_BYTES = 9
 EDITOR = "editor"
@@ -128,7 +129,7 @@ def _account(home: Path) -> Account:
     if home.exists() and any(home.iterdir()):
         message = f"{home} is not empty; choose another --home."
         raise InvalidInput(message)
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
     return Account(sid=f"AC{secrets.token_hex(_SID_BYTES)}", token=secrets.token_hex(_SID_BYTES))
 
 
