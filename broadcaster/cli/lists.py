@@ -11,7 +11,6 @@ from broadcaster.cli.output import json_option, say, say_json, say_table
 from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.address import Address
 from broadcaster.core.errors import InvalidInput
-from broadcaster.core.scheduling import find_zone
 from broadcaster.runtime import Runtime
 from broadcaster.services import lists as service
 from broadcaster.services.lists import Told
@@ -56,8 +55,6 @@ def add(
     """Add a list that people join by texting KEYWORD and ON (AAN, AN, START, ALTA)."""
     runtime = open_runtime()
     organisation = runtime.settings.organisation
-    if zone is not None:
-        find_zone(zone)
     with runtime.transaction() as session:
         item = service.add(
             session,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
 from flask import Flask
+from waitress import wasyncore
 from waitress.server import create_server
 
 from broadcaster.core.errors import InvalidInput
@@ -29,28 +31,30 @@ class WebServer:
 
     def __init__(self, app: Flask, *, host: str, port: int, threads: int) -> None:
         try:
-            self._server: Any = create_server(
-                app,
-                host=host,
-                port=port,
-                threads=threads,
-                connection_limit=_CONNECTIONS,
-                channel_timeout=_SILENCE,
-                max_request_header_size=16 * 1024,
-                max_request_body_size=1024 * 1024,
-                ident="",
-                clear_untrusted_proxy_headers=True,
+            listening = socket.create_server(
+                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
             )
         except OSError as error:
             message = (
                 f"Port {port} on {host} cannot be used: {error.strerror or 'it is taken'}. "
-                "Stop what uses it, or choose another with --port."
+                "Stop what uses it, or choose another with --port or --host."
             )
             raise InvalidInput(message) from error
-        except ValueError as error:
-            message = f"{host} is no address of this machine; choose another with --host."
-            raise InvalidInput(message) from error
-        self.url = f"http://{host}:{self._server.effective_port}"
+        self._connections: dict[int, Any] = {}
+        self._server: Any = create_server(
+            app,
+            map=self._connections,
+            sockets=[listening],
+            threads=threads,
+            connection_limit=_CONNECTIONS,
+            channel_timeout=_SILENCE,
+            max_request_header_size=16 * 1024,
+            max_request_body_size=1024 * 1024,
+            ident="",
+            clear_untrusted_proxy_headers=True,
+        )
+        port = listening.getsockname()[1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
@@ -63,7 +67,16 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving and wait for the thread."""
-        self._server.close()
-        if self._thread is not None:
+        """Stop serving and wait for the thread.
+
+        Its own loop closes what it polls: from another thread that would be pulled from under it.
+        """
+        if self._thread is None:
+            self._close()
+        else:
+            self._server.trigger.pull_trigger(self._close)
             self._thread.join(timeout=10)
+        self._server.task_dispatcher.shutdown()
+
+    def _close(self) -> None:
+        wasyncore.close_all(self._connections)

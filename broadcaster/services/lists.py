@@ -12,6 +12,7 @@ from broadcaster.core.address import Address
 from broadcaster.core.errors import InvalidInput
 from broadcaster.core.keywords import check_keyword
 from broadcaster.core.notice import LANGUAGES, NoticeText
+from broadcaster.core.scheduling import find_zone
 from broadcaster.ledger.entry import DocumentKind
 from broadcaster.runtime import Runtime
 from broadcaster.services import documents
@@ -63,6 +64,7 @@ def add(
     check_keyword(runtime.vocabulary, keyword, [item.keyword for item in lists.every(session)])
     _check_name(name)
     _check_channels(senders)
+    find_zone(zone)
     if not senders:
         message = "A list needs a sender: a number that people text to join it."
         raise InvalidInput(message)

@@ -13,10 +13,12 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from broadcaster import resources
 from broadcaster.core.errors import DatabaseMismatch, InvalidInput
+from broadcaster.storage.session import use_wal
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring a database up to a revision; an empty one gets all tables."""
+    use_wal(engine)
     with engine.begin() as connection:
         command.upgrade(_config(connection), revision)
 

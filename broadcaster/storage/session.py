@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 
+from broadcaster.core.errors import DatabaseMismatch
+
 # A connection with this execution option may write; on SQLite it takes the lock at BEGIN.
 WRITES = "broadcaster_writes"
 
 _SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=30000",
@@ -40,6 +41,26 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
             " -c idle_in_transaction_session_timeout=60000"
         },
     )
+
+
+def use_wal(engine: Engine) -> None:
+    """Let SQLite keep a write-ahead log, so that readers and the writer do not wait for each other.
+
+    The file remembers it. Done once when the tables are made, never to a file that may be foreign.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        mode = connection.cursor().execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    finally:
+        connection.close()
+    if mode not in {"wal", "memory"}:
+        message = (
+            "SQLite cannot keep a write-ahead log on this file system; put the database on a "
+            "local disk."
+        )
+        raise DatabaseMismatch(message)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own

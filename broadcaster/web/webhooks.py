@@ -63,7 +63,7 @@ def status(token: str) -> Response:
         _refuse(error)
     with runtime().transaction() as session:
         statuses.apply(session, runtime(), token, update)
-    return Response(status=204)
+    return Response(status=200)
 
 
 def _signed_fields() -> dict[str, str]:

@@ -20,7 +20,7 @@ SID = "AC" + "0123456789abcdef" * 2
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch, tmp_path):
     """Leave nothing of the developer's own settings in sight."""
-    for name in list(os.environ):  # noqa: TID251 - the test clears what it does not want
+    for name in list(os.environ):
         if name.startswith(("BROADCASTER_", "TWILIO_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BROADCASTER_HOME", str(tmp_path / "home"))

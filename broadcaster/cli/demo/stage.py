@@ -8,6 +8,7 @@ import tomllib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from broadcaster.app import create_app
 from broadcaster.bootstrap import build_engine, build_runtime, make_keys
@@ -86,14 +87,16 @@ def set_up(
     Raises:
         InvalidInput: the port is taken, or the directory holds something else.
     """
+    # Before anything is written, and before the settings name the port.
+    own_port = _free_port(port)
     account = _account(home)
     sandbox = _start_sandbox(account, phones_port, timing or Timing())
     stack.callback(sandbox.stop)
-    # Take the port before the settings name it, so that two demos do not name the same.
-    own_port = port or _free_port()
     url = f"http://{_HOST}:{own_port}"
     _write_config(home, account, url, sandbox.url, concurrency)
     runtime = _prepare(home)
+    # The last connection that closes puts everything into the one file that people copy.
+    stack.callback(runtime.database.dispose)
     configure(runtime.settings.log)
     server = WebServer(
         create_app(runtime, phones_url=sandbox.url),
@@ -121,16 +124,28 @@ def set_up(
 def _account(home: Path) -> Account:
     written = home / "config.toml"
     if written.exists():
-        known = tomllib.loads(written.read_text(encoding="utf-8"))
+        known = _demo_settings(written)
         if known.get("mode") != "demo":
             message = f"{home} belongs to a real installation; choose another --home."
             raise InvalidInput(message)
-        return Account(sid=known["twilio"]["account_sid"], token=known["twilio"]["auth_token"])
+        try:
+            return Account(sid=known["twilio"]["account_sid"], token=known["twilio"]["auth_token"])
+        except (KeyError, TypeError) as error:
+            message = f"{written} was changed since the demo wrote it; choose another --home."
+            raise InvalidInput(message) from error
     if home.exists() and any(home.iterdir()):
         message = f"{home} is not empty; choose another --home."
         raise InvalidInput(message)
     home.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
     return Account(sid=f"AC{secrets.token_hex(_SID_BYTES)}", token=secrets.token_hex(_SID_BYTES))
+
+
+def _demo_settings(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        message = f"{path} is no file of settings; choose another --home."
+        raise InvalidInput(message) from error
 
 
 def _start_sandbox(account: Account, port: int, timing: Timing) -> SandboxServer:
@@ -147,17 +162,22 @@ def _start_sandbox(account: Account, port: int, timing: Timing) -> SandboxServer
             )
         )
 
-    wanted = at(port)
     try:
-        return wanted.start()
+        return at(port).start()
     except InvalidConfig:
         return at(0).start()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
+def _free_port(wanted: int) -> int:
+    try:
+        with socket.create_server((_HOST, wanted)) as probe:
+            port: int = probe.getsockname()[1]
+    except OSError as error:
+        message = (
+            f"Port {wanted} on {_HOST} cannot be used: {error.strerror or 'it is taken'}. "
+            "Stop what uses it, or choose another with --port."
+        )
+        raise InvalidInput(message) from error
     return port
 
 

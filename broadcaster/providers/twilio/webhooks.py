@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import structlog
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from broadcaster.core.address import Address, Channel
@@ -22,6 +23,8 @@ _LONGEST = 65_536
 # PostgreSQL cannot store NUL, and a lone surrogate has no UTF-8 form: neither could be evidence.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NO_AUTHOR = ("", "whatsapp:")
+
+_log = structlog.get_logger()
 
 MESSAGE_SID = re.compile(r"\A(?:SM|MM)[0-9a-f]{32}\Z")
 
@@ -149,7 +152,11 @@ def _author(found: Mapping[str, str]) -> str:
 
 
 def _opt_out_type(text: str) -> OptOutType | None:
+    if not text:
+        return None
     try:
         return OptOutType(text)
-    except ValueError:  # a kind we do not know: the words decide
+    except ValueError:
+        # A kind we do not know: the words decide, and somebody should look at Twilio's documents.
+        _log.warning("unknown_opt_out_type")
         return None
