@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from broadcaster.core.keywords.finding import Finding
 from broadcaster.core.keywords.lexicon import Lexicon, Reading, languages_of
+from broadcaster.core.keywords.normalise import fold
 from broadcaster.core.keywords.result import Intent
 from broadcaster.core.keywords.vocabulary import EVERY
 
 _MOST_WORDS = 40
-_MOST_UNKNOWN = 3
+_WORD = re.compile(r"[^\W_]+")
+_MOST_UNKNOWN = 5
+_COMMAND = 2
+_PLAIN_OFF = frozenset(["uit", "off", "aus", "fin", "fuera"])
 
 
 class Switch(Enum):
@@ -36,15 +41,33 @@ def list_command(text: Reading, lexicon: Lexicon) -> Finding | None:
     off = any(item is Switch.off for item in items)
     if off and any(token in words["all"] for token in tokens):
         return Finding(Intent.opt_out_all, "list-all-off", languages=_language(tokens, lexicon))
-    if any(token in words["or"] for token in tokens):
+    if _asks_which(tokens, lexicon):
         return Finding(Intent.help, "list-state")
     return _switch(items, tokens, text, lexicon)
+
+
+def _asks_which(tokens: Sequence[str], lexicon: Lexicon) -> bool:
+    """Say whether the text weighs two things with "or": "NRC on or off", not "opt out of NRC"."""
+    words = lexicon.vocabulary.words
+    return any(
+        token in words["or"]
+        and (
+            " " in token
+            or token not in words["link"]
+            or tokens[at - 1 : at] == []
+            or tokens[at - 1] in lexicon.lists
+            or any(isinstance(_item(after, lexicon), Switch) for after in tokens[at + 1 : at + 2])
+        )
+        for at, token in enumerate(tokens)
+    )
 
 
 def _switch(
     items: Sequence[int | Switch], tokens: Sequence[str], text: Reading, lexicon: Lexicon
 ) -> Finding | None:
     off, on, unclear = assign(items)
+    if off and text.question and _only_no(tokens, lexicon):
+        return Finding(Intent.help, "list-state")
     if off:
         return Finding(
             Intent.opt_out_list,
@@ -58,6 +81,11 @@ def _switch(
             Intent.opt_in_list, "list-on", tuple(on), languages=_language(tokens, lexicon)
         )
     return Finding(Intent.help, "list-unclear" if on else "list-alone")
+
+
+def _only_no(tokens: Iterable[str], lexicon: Lexicon) -> bool:
+    words = lexicon.vocabulary.words
+    return not any(token in words["off"] or token in words["stop"] for token in tokens)
 
 
 def assign(items: Sequence[int | Switch]) -> tuple[list[int], list[int], bool]:
@@ -182,37 +210,67 @@ def stop_command(text: Reading, lexicon: Lexicon) -> Finding | None:
         return Finding(Intent.opt_out_all, "stop-sign") if "🛑" in text.plain else None
     table = lexicon.vocabulary.bare
     tokens = [token for token in text.tokens if token in table or token not in lexicon.switches]
+    words = lexicon.vocabulary.words
     languages = languages_of(tokens, table)
-    if not languages:
+    if not languages and not _plainly_stops(tokens, lexicon):
         return None
     found = 0
     for token in tokens:
         for name in ("stop", "off"):
-            found |= lexicon.vocabulary.words[name].get(token, 0)
+            found |= words[name].get(token, 0)
     if not found:
         return None
     return Finding(Intent.opt_out_all, "stop-word", languages=found & languages or found)
 
 
+def _plainly_stops(tokens: Sequence[str], lexicon: Lexicon) -> bool:
+    """Say whether a stop word of one language stands among fillers of another."""
+    table, words = lexicon.vocabulary.bare, lexicon.vocabulary.words
+    return all(token in table for token in tokens) and any(
+        word in words["leave"] or word == "stop" for word in (tokens[0], tokens[-1])
+    )
+
+
 def stop_unknown(text: Reading, lexicon: Lexicon) -> Finding | None:
     """A stop word and a list that does not exist here: stop everything rather than nothing."""
-    words, known = lexicon.vocabulary.words, lexicon.vocabulary.known
-    tokens = [token for token in text.tokens if token not in words["polite"]]
-    if not tokens or len(tokens) > _MOST_UNKNOWN or text.question:
+    tokens = [token for token in text.tokens if token not in lexicon.mild_words]
+    tokens = [token for token in tokens if token not in lexicon.articles]
+    if len(tokens) != _COMMAND or len(text.tokens) > _MOST_UNKNOWN or text.question:
         return None
-    unknown = [token for token in tokens if token not in known and token not in lexicon.lists]
-    rest = [token for token in tokens if token in known]
-    if len(unknown) != 1 or len(rest) != 1 or unknown[0] in words["topic"]:
+    off = next((token for token in tokens if _switches_off(token, lexicon)), None)
+    name = tokens[1] if off == tokens[0] else tokens[0]
+    if off is None or name in lexicon.lists:
         return None
-    near = lexicon.near.get(unknown[0])
-    is_off = rest[0] in words["stop"] or rest[0] in ("uit", "off", "aus")
-    if not is_off:
-        return None
+    near = lexicon.near.get(name)
     if near:
         return Finding(Intent.opt_out_list, "list-off-near", (lexicon.lists[near],))
-    if rest[0] == "stop" or tokens.index(unknown[0]) == 0 or rest[0] in words["leave"]:
-        return Finding(Intent.opt_out_all, "stop-unknown-list", languages=_language(rest, lexicon))
+    if _may_be_a_list(name, text, lexicon, off=off):
+        return Finding(Intent.opt_out_all, "stop-unknown-list", languages=_language([off], lexicon))
     return None
+
+
+def _switches_off(token: str, lexicon: Lexicon) -> bool:
+    words = lexicon.vocabulary.words
+    return token in words["stop"] or token in _PLAIN_OFF
+
+
+def _may_be_a_list(name: str, text: Reading, lexicon: Lexicon, *, off: str) -> bool:
+    """Tell the name of a list from a slogan ("Stop Wilders") and from ordinary words."""
+    words = lexicon.vocabulary.words
+    written = _WORD.findall(text.plain)
+    loud = {fold(word) for word in written if len(word) > 1 and word.isupper()}
+    aloud, whole = name in loud, off in loud
+    if name in words["topic"]:
+        return aloud and not whole
+    if aloud:
+        return name not in lexicon.service and name not in words["not"]
+    if (
+        name in lexicon.vocabulary.known
+        or (name.isalpha() and name.capitalize() in written[1:])
+        or len(text.tokens) > _COMMAND
+    ):
+        return False
+    return off == "stop" or text.tokens[0] == name or off in words["leave"]
 
 
 def start_command(text: Reading, lexicon: Lexicon) -> Finding | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from broadcaster.core.keywords.misspelling import repaired
+from broadcaster.core.keywords.misspelling import put_back, repaired, written_apart
 from broadcaster.core.keywords.normalise import clean, fold, look_alikes, without_links
 from broadcaster.core.keywords.quotation import own_words
 from broadcaster.core.keywords.tokens import clauses, put_together, spellings
@@ -15,6 +15,8 @@ from broadcaster.core.keywords.vocabulary import EVERY, Vocabulary, compounds
 _LETTER_DIGIT = re.compile(r"(?<=[^\W\d])(?=\d)|(?<=\d)(?=[^\W\d])")
 _GLUED_OFF = ("uit", "stop", "off", "aus", "baja", "afmelden", "stoppen", "arret", "abmelden")
 _GLUED_ON = ("aan", "start", "alta")
+# Ends ordinary words too ("person"): it counts only where everything is in capitals.
+_GLUED_ON_ALOUD = "on"
 _WORD = re.compile(r"[^\W_]+")
 _RESERVED = ("stop", "off", "on", "start", "help", "all", "not", "polite", "yes", "no", "agree")
 _GRAMMAR = ("filler", "again", "link", "service", "more", "keep", "except", "split", "join")
@@ -36,6 +38,7 @@ class Reading:
         tokens: the words of all clauses.
         question: whether a question mark is in it.
         capitals: names of lists, common words too, that stand out in capitals.
+        aloud: names of lists written in capitals.
     """
 
     plain: str
@@ -43,6 +46,7 @@ class Reading:
     tokens: list[str]
     question: bool
     capitals: frozenset[str]
+    aloud: frozenset[str]
 
 
 def name_forms(name: str) -> frozenset[str]:
@@ -115,6 +119,9 @@ class Lexicon:
         )
         self.dividing = self.contrast | self._union("split", "split_before")
         self.objects = self._union("message", "content")
+        self.articles = _ARTICLES
+        self.switching = self._union("on", "off", "stop", "keep")
+        self._apart = written_apart(words["stop"])
         self.wishing = self._union("send", "on", "start", "content")
         self.reactions = words["reaction"]
         self.starting = {**words["start"], **words["on"]}
@@ -166,15 +173,24 @@ class Lexicon:
         """Read a text: its own words, as clauses."""
         plain = own_words(clean(text))
         folded = without_links(fold(plain))
-        found = [put_together(self._mend(clause), self._compounds) for clause in clauses(folded)]
+        loud = plain.isupper()
+        found = [
+            self._all_but(put_together(self._mend(clause, loud=loud), self._compounds))
+            for clause in clauses(folded)
+        ]
         if not self._signoffs.isdisjoint(token for clause in found for token in clause):
             found = self._without_signoff(found)
+        tokens = [token for clause in found for token in clause]
+        shouted = {fold(word) for word in _WORD.findall(plain) if word.isupper()}
         return Reading(
             plain=plain,
             clauses=found,
-            tokens=[token for clause in found for token in clause],
+            tokens=tokens,
             question="?" in folded,
             capitals=self._capitals(plain),
+            aloud=frozenset(
+                form for form in self.lists.keys() & set(tokens) if shouted.issuperset(form.split())
+            ),
         )
 
     def _without_signoff(self, found: list[list[str]]) -> list[list[str]]:
@@ -198,20 +214,31 @@ class Lexicon:
         loud = {fold(word) for word in _WORD.findall(plain) if len(word) > 1 and word.isupper()}
         return self.grammatical & loud
 
-    def _mend(self, clause: Sequence[str]) -> list[str]:
+    def _all_but(self, clause: list[str]) -> list[str]:
+        """Read "all but" as "all except"."""
+        everything = self.vocabulary.words["all"]
+        return [
+            "except" if word == "but" and at and clause[at - 1].split()[-1] in everything else word
+            for at, word in enumerate(clause)
+        ]
+
+    def _mend(self, clause: Sequence[str], *, loud: bool) -> list[str]:
         mended: list[str] = []
         known, lists = self.vocabulary.known, self.lists
         for word in clause:
             if word in known or word in lists:
                 mended.append(word)
             else:
-                mended.extend(self._repair(word))
-        return mended
+                mended.extend(self._repair(word, loud=loud))
+        return put_back(mended, self._apart)
 
-    def _repair(self, word: str) -> tuple[str, ...]:
+    def _repair(self, word: str, *, loud: bool) -> tuple[str, ...]:
         glued = self._glued.get(word)
         if glued:
             return glued
+        name = word.removesuffix(_GLUED_ON_ALOUD)
+        if loud and name != word and name in self.lists:
+            return (name, _GLUED_ON_ALOUD)
         right = self.vocabulary.repairs.get(word) or repaired(word, self.vocabulary.known)
         if right:
             return tuple(right.split())

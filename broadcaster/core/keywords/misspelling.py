@@ -16,6 +16,7 @@ LONG = 8
 """From this many letters on, one slip is forgiven."""
 
 _SHORTEST = 3
+_PREFIXES = frozenset(["af", "uit", "op", "ab", "aus", "auf", "un", "des"])
 _STRETCHED = re.compile(r"(\w)\1{2,}")
 _DOUBLED = re.compile(r"(\w)\1+")
 
@@ -46,6 +47,30 @@ def _slips(word: str) -> Iterator[str]:
         if at:
             yield from (before + letter + after for letter in ascii_lowercase)
             yield from (before + letter + word[at] + after for letter in ascii_lowercase)
+
+
+def written_apart(words: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return, for words with a prefix, their two parts: "af melden", "un subscribe"."""
+    return {
+        (prefix, word.removeprefix(prefix)): word
+        for word in words
+        for prefix in _PREFIXES
+        if word.isalpha() and word.startswith(prefix) and len(word) - len(prefix) > _SHORTEST
+    }
+
+
+def put_back(tokens: list[str], apart: Mapping[tuple[str, str], str]) -> list[str]:
+    """Return the words with those that were written apart made one again."""
+    if _PREFIXES.isdisjoint(tokens):
+        return tokens
+    whole: list[str] = []
+    for token in tokens:
+        joined = apart.get((whole[-1], token)) if whole else None
+        if joined:
+            whole[-1] = joined
+        else:
+            whole.append(token)
+    return whole
 
 
 def unstretch(word: str) -> tuple[str, ...]:

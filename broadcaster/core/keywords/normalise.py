@@ -30,7 +30,7 @@ _LINK = re.compile(
     r"|\b[\w-]{2,63}\.(?:nl|com|org|net|be|eu|co\.uk|fr|es|de|info|io|app)\b(?:/\S*)?"
 )
 _SMILEY = re.compile(r"(?:(?<=\s)|^)[:;=][-^o']?[)(\]\[dp3/\\|]+(?=\s|$)")
-_SPELT = re.compile(r"(?<![^\W_'])(?:[^\W\d_][^\w']{1,3}){2,}[^\W_](?![^\W_']|'\w)")
+_SPELT = re.compile(r"(?<![^\W_'])(?:[^\W\d_](?:[^\w']|_){1,3}){2,}[^\W_](?![^\W_']|'\w)")
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
 _SAME = str.maketrans(

@@ -32,12 +32,13 @@ _NO_STEM = ("stoppag", "stopt", "stopcontact", "stopera", "stoplicht", "stopwatc
 class Inquiry:
     """One text on its way through the rules."""
 
-    __slots__ = ("_clauses", "lexicon", "text")
+    __slots__ = ("_clauses", "_whole", "lexicon", "text")
 
     def __init__(self, text: Reading, lexicon: Lexicon) -> None:
         self.text = text
         self.lexicon = lexicon
         self._clauses: list[Clause] | None = None
+        self._whole: Clause | None = None
 
     @property
     def clauses(self) -> list[Clause]:
@@ -51,7 +52,9 @@ class Inquiry:
         """A short text of several clauses as a single one; else nothing."""
         if len(self.text.clauses) == 1 or len(self.text.tokens) > _SHORT:
             return []
-        return [Clause(self.text.tokens, self.lexicon, self.text.capitals)]
+        if self._whole is None:
+            self._whole = Clause(self.text.tokens, self.lexicon, self.text)
+        return [self._whole]
 
 
 def nothing(inquiry: Inquiry) -> Finding | None:
@@ -102,7 +105,7 @@ def own_bulletin(inquiry: Inquiry) -> Finding | None:
 def erasure(inquiry: Inquiry) -> Finding | None:
     """Wants everything removed; a wish to know, in the same text, is queued as well."""
     for clause in (*inquiry.clauses, *inquiry.whole):
-        if clause.has("keep", "off_list"):
+        if clause.has("keep", "off_list", "third_party") and not clause.has("law"):
             continue
         for phrase, _, _ in clause.matches("erasure"):
             asks_access = any(any(other.matches("access")) for other in inquiry.clauses)
@@ -119,6 +122,8 @@ def access(inquiry: Inquiry) -> Finding | None:
     """Wants to know what is stored; with a stop word in the text, the stop comes first."""
     stop = inquiry.lexicon.vocabulary.words["stop"]
     for clause in (*inquiry.clauses, *inquiry.whole):
+        if clause.has("third_party"):
+            continue
         for phrase, _, _ in clause.matches("access"):
             if any(token in stop for token in inquiry.text.tokens):
                 return Finding(
@@ -199,6 +204,8 @@ def start_sentence(inquiry: Inquiry) -> Finding | None:
     for clause in inquiry.clauses:
         named = bool(clause.lists())
         table = lexicon.starting
+        if clause.has("trap"):
+            continue
         languages = languages_of(clause.tokens, table)
         started = languages and any(
             words["start"].get(token, 0) & languages or (named and token in words["on"])

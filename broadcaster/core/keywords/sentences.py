@@ -22,12 +22,13 @@ _REACH = 5
 class Clause:
     """A clause, with its words for phrases: without politeness and fillers, compounds apart."""
 
-    __slots__ = ("capitals", "lexicon", "named", "tokens", "words")
+    __slots__ = ("_found", "aloud", "capitals", "lexicon", "named", "tokens", "words")
 
     def __init__(
-        self, tokens: Sequence[str], lexicon: Lexicon, capitals: frozenset[str] = frozenset()
+        self, tokens: Sequence[str], lexicon: Lexicon, text: Reading | None = None
     ) -> None:
-        self.capitals = capitals
+        self.capitals = text.capitals if text else frozenset()
+        self.aloud = text.aloud if text else frozenset()
         self.tokens = tokens
         self.lexicon = lexicon
         skipped, lists = lexicon.skipped, lexicon.lists
@@ -40,20 +41,25 @@ class Clause:
                 words.extend([token] if token in lexicon.fixed else token.split())
         self.words = words
         self.named = self._named()
+        self._found: dict[str, list[tuple[Phrase, int, int]]] = {}
 
     def matches(self, *groups: str) -> Iterator[tuple[Phrase, int, int]]:
         """Yield the phrases of these groups that are found and not negated."""
         for group in groups:
-            index = self.lexicon.vocabulary.phrases[group]
-            for phrase, start, end in find(index, self.words, self.named):
+            for phrase, start, end in self._find(group):
                 if not self._negated(phrase, start, end):
                     yield phrase, start, end
 
     def has(self, *groups: str) -> bool:
         """Say whether any phrase of these groups is found."""
-        return any(
-            find(self.lexicon.vocabulary.phrases[group], self.words, self.named) for group in groups
-        )
+        return any(self._find(group) for group in groups)
+
+    def _find(self, group: str) -> list[tuple[Phrase, int, int]]:
+        """Return the phrases of a group, looked for once."""
+        if group not in self._found:
+            index = self.lexicon.vocabulary.phrases[group]
+            self._found[group] = find(index, self.words, self.named)
+        return self._found[group]
 
     def _negated(self, phrase: Phrase, start: int, end: int) -> bool:
         """A negation just before, or right after, turns the phrase round: "don't stop texting"."""
@@ -67,6 +73,8 @@ class Clause:
                 break
         if end < len(self.words) and self.words[end] in phrase.negations:
             more = self.lexicon.vocabulary.words["more"]
+            if any(word in more or word in phrase.negations for word in self.words[start:end]):
+                return False  # "ne m'écrivez plus jamais"
             return not any(word in more for word in self.words[end + 1 :])
         return False
 
@@ -74,6 +82,14 @@ class Clause:
         """Say whether every word belongs to the vocabulary or is a list's name."""
         known, lists = self.lexicon.vocabulary.ordinary, self.lexicon.lists
         return all(word in known or word in lists for word in self.words)
+
+    def is_about_a_topic(self) -> bool:
+        """Say whether a list's name may be the thing itself: "no more sport on Sunday"."""
+        if not self.named.isdisjoint(self.aloud):
+            return False
+        known, lists = self.lexicon.vocabulary.ordinary, self.lexicon.lists
+        first = next((at for at, word in enumerate(self.words) if word in self.named), 0)
+        return not all(word in known or word in lists for word in self.words[first:])
 
     def closed_stop(self) -> int:
         """Return the languages in which the clause is a stop word among words of the service."""
@@ -114,7 +130,19 @@ class Clause:
         """Return the lists the clause is about, with or without names that are common words."""
         numbers = self.lexicon.lists
         named = numbers if any_name else self.named
-        return list(dict.fromkeys(numbers[word] for word in self.words if word in named))
+        found = [(at, word) for at, word in enumerate(self.words) if word in named]
+        return list(
+            dict.fromkeys(
+                numbers[word]
+                for at, word in found
+                if not (
+                    word in self.lexicon.objects
+                    and word not in self.capitals
+                    and at
+                    and self.words[at - 1] in self.lexicon.proper
+                )
+            )
+        )
 
     def _governed(self, at: int) -> bool:
         """A common word is meant as a list after a preposition or "stop", or in "no … more"."""
@@ -159,9 +187,9 @@ class Clause:
 def split(text: Reading, lexicon: Lexicon) -> list[Clause]:
     """Return the clauses, divided further at words like "but" and "because"."""
     if lexicon.dividing.isdisjoint(text.tokens):
-        return [Clause(tokens, lexicon, text.capitals) for tokens in text.clauses]
+        return [Clause(tokens, lexicon, text) for tokens in text.clauses]
     return [
-        Clause(part, lexicon, text.capitals)
+        Clause(part, lexicon, text)
         for tokens in text.clauses
         for part in _divided(tokens, lexicon)
         if part
@@ -174,7 +202,11 @@ def _divided(tokens: Sequence[str], lexicon: Lexicon) -> Iterator[list[str]]:
     for at, token in enumerate(tokens):
         following = tokens[at + 1] if at + 1 < len(tokens) else ""
         contrasts = token in lexicon.contrast and (
-            following in lexicon.lists or following in words["keep"]
+            following in lexicon.proper
+            or following in words["keep"]
+            or (
+                following in lexicon.lists and lexicon.switching.issuperset(tokens[at + 2 : at + 3])
+            )
         )
         if contrasts or token in words["split"] or token in words["split_before"]:
             yield current
@@ -211,10 +243,13 @@ def opt_out_sentence(clauses: Iterable[Clause]) -> Finding | None:
 
 
 def _clause_opts_out(clause: Clause) -> Finding | None:
-    if clause.has("keep"):
-        return None
-    for phrase, _, _ in clause.matches("opt_out_all"):
+    kept = clause.has("keep")
+    for phrase, _, _ in clause.matches("despite", *(() if kept else ("opt_out_all",))):
         return Finding(Intent.opt_out_all, phrase.rule, languages=phrase.lang)
+    return None if kept else _clause_ends_some(clause)
+
+
+def _clause_ends_some(clause: Clause) -> Finding | None:
     rule, languages = "", 0
     for phrase, _, _ in clause.matches("opt_out"):
         rule, languages = phrase.rule, phrase.lang
@@ -229,6 +264,8 @@ def _clause_opts_out(clause: Clause) -> Finding | None:
     stops = clause.lexicon.vocabulary.words["stop"]
     switched = rule == "stop-clause" and stops.keys().isdisjoint(clause.tokens)
     lists = clause.lists() or clause.lists(any_name=switched)
+    if lists and clause.is_about_a_topic():
+        return None
     if not lists or clause.everything():
         return Finding(Intent.opt_out_all, rule, languages=languages)
     return Finding(Intent.opt_out_list, rule, tuple(lists), languages=languages)

@@ -25,7 +25,7 @@ from broadcaster.core.keywords.phrases import (
 )
 from broadcaster.core.keywords.tokens import spellings
 
-RULES = "2026.11"
+RULES = "2026.12"
 """Changes with the code of the rules; the words add their own fingerprint."""
 
 LANGUAGES = ("nl", "en", "de", "fr", "es")
@@ -74,6 +74,9 @@ PHRASE_GROUPS = frozenset(
         "access",
         "keep",
         "trap",
+        "despite",
+        "third_party",
+        "law",
         "opt_in",
         "opt_out",
         "opt_out_all",
