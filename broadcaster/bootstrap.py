@@ -49,7 +49,12 @@ def build_runtime(
         InvalidInput: a key is missing, or the answers cannot be used.
     """
     config = resources.directory("config")
-    database = make_engine(settings.database.url, pool_size=settings.database.pool_size)
+    # Each thread of the web may hold two connections for a moment, the engine's jobs a few more.
+    database = make_engine(
+        settings.database.url,
+        pool_size=settings.database.pool_size,
+        most=2 * settings.web.threads + 8,
+    )
     return Runtime(
         settings=settings,
         database=database,

@@ -1,6 +1,7 @@
 """What engines may be asked to do: names, functions, JSON arguments.
 
-Every job is safe to run twice and at once: the database decides what there is to do.
+Every job is safe to run twice and at once: the database decides what there is to do. A long one
+asks now and then whether it goes on; after a no it ends with what is under way.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from collections.abc import Callable, Mapping
 from broadcaster.runtime import Runtime
 from broadcaster.services import dispatch
 
+GoesOn = Callable[[], bool]
 
-def start_due(runtime: Runtime) -> None:
+
+def start_due(runtime: Runtime, _goes_on: GoesOn) -> None:
     """Start every bulletin whose moment has come."""
     dispatch.start_due(runtime)
 
 
-def send_waiting(runtime: Runtime) -> None:
+def send_waiting(runtime: Runtime, goes_on: GoesOn) -> None:
     """Hand over what is queued, and finish what is complete."""
-    asyncio.run(dispatch.send_waiting(runtime))
+    asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on))
 
 
-JOBS: Mapping[str, Callable[[Runtime], None]] = {
+JOBS: Mapping[str, Callable[[Runtime, GoesOn], None]] = {
     "start_due": start_due,
     "send_waiting": send_waiting,
 }

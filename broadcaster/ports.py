@@ -21,8 +21,13 @@ class Clock(Protocol):
 class Connection(Protocol):
     """An open line to the provider, for as long as one run of sending lasts."""
 
-    async def send(self, message: OutboundMessage) -> SendOutcome:
-        """Hand over one message, once, and say what became of the request. Never raises."""
+    async def send(self, message: OutboundMessage, *, begin_within: float) -> SendOutcome:
+        """Hand over one message, once, and say what became of the request. Never raises.
+
+        Args:
+            message: what goes to whom.
+            begin_within: seconds after which the request may no longer begin; it is then deferred.
+        """
         ...
 
 
@@ -37,6 +42,10 @@ class Provider(Protocol):
         self, url: str, parameters: Sequence[tuple[str, str]], signature: str | None
     ) -> bool:
         """Tell whether the provider itself made this form request to this URL."""
+        ...
+
+    def is_authentic_body(self, url: str, body: bytes, signature: str | None) -> bool:
+        """Tell whether the provider itself made this request, whose body is no form."""
         ...
 
     def parse_inbound(self, parameters: Mapping[str, str]) -> InboundMessage:
@@ -56,8 +65,8 @@ class Provider(Protocol):
         """
         ...
 
-    def render_answer(self, text: str | None) -> str:
-        """Write the body of the webhook's answer: one message, or none."""
+    def render_answer(self, texts: Sequence[str]) -> str:
+        """Write the body of the webhook's answer: a message for each text, or none."""
         ...
 
     def answers_stop_itself(self, message: InboundMessage) -> bool:
@@ -68,8 +77,20 @@ class Provider(Protocol):
         """Tell whether the provider has lifted its own block of the author at this text."""
         ...
 
+    def answers_help_itself(self, message: InboundMessage) -> bool:
+        """Tell whether the provider has already given the help that the operator set there."""
+        ...
+
     def is_opt_out(self, code: int) -> bool:
         """Tell whether an error code means that the person stopped or blocked us there."""
+        ...
+
+    def keeps_blocking(self, code: int) -> bool:
+        """Tell whether the provider will refuse this person until they text START there."""
+        ...
+
+    def concerns_everybody(self, code: int) -> bool:
+        """Tell whether a refusal would meet every recipient: the sender, the account, the text."""
         ...
 
     def explain(self, code: int) -> str:

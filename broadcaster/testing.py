@@ -62,8 +62,9 @@ class FakeProvider:
         """Open a line to this very object."""
         yield self
 
-    async def send(self, message: OutboundMessage) -> SendOutcome:
+    async def send(self, message: OutboundMessage, *, begin_within: float) -> SendOutcome:
         """Remember a request and answer it."""
+        del begin_within  # this one begins at once
         self.sent.append(message)
         return self.answer(message)
 
@@ -73,6 +74,10 @@ class FakeProvider:
         """Check a signature as Twilio's adapter does."""
         return self._twilio.is_authentic(url, parameters, signature)
 
+    def is_authentic_body(self, url: str, body: bytes, signature: str | None) -> bool:
+        """Check the signature of a body that is no form as Twilio's adapter does."""
+        return self._twilio.is_authentic_body(url, body, signature)
+
     def parse_inbound(self, parameters: Mapping[str, str]) -> InboundMessage:
         """Read an inbound webhook as Twilio's adapter does."""
         return self._twilio.parse_inbound(parameters)
@@ -81,9 +86,9 @@ class FakeProvider:
         """Read a status callback as Twilio's adapter does."""
         return self._twilio.parse_status(parameters)
 
-    def render_answer(self, text: str | None) -> str:
+    def render_answer(self, texts: Sequence[str]) -> str:
         """Write TwiML."""
-        return self._twilio.render_answer(text)
+        return self._twilio.render_answer(texts)
 
     def answers_stop_itself(self, message: InboundMessage) -> bool:
         """Tell what Twilio would have answered."""
@@ -92,6 +97,18 @@ class FakeProvider:
     def lifts_block_itself(self, message: InboundMessage) -> bool:
         """Tell what Twilio would have lifted."""
         return self._twilio.lifts_block_itself(message)
+
+    def answers_help_itself(self, message: InboundMessage) -> bool:
+        """Tell what Twilio would have answered."""
+        return self._twilio.answers_help_itself(message)
+
+    def keeps_blocking(self, code: int) -> bool:
+        """Know Twilio's codes."""
+        return self._twilio.keeps_blocking(code)
+
+    def concerns_everybody(self, code: int) -> bool:
+        """Know Twilio's codes."""
+        return self._twilio.concerns_everybody(code)
 
     def is_opt_out(self, code: int) -> bool:
         """Know Twilio's codes."""

@@ -49,7 +49,8 @@ class World:
 
     def text(self, author, body, *, to=None, sid=None, **extra):
         """Let somebody text us; return the answer."""
-        return self.receive(author, body, to=to, sid=sid, **extra).answer
+        answers = self.receive(author, body, to=to, sid=sid, **extra).answers
+        return "\n".join(answers) or None
 
     def receive(self, author, body, *, to=None, sid=None, opt_out_type=None, button=None):
         """Let somebody text us; return what is done with it."""

@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what stands behind the command's name; the process's own if left out.
     """
+    # Whatever is written from here on is nobody else's on this machine.
+    os.umask(0o077)
     _print_anything()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:

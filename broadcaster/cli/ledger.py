@@ -40,7 +40,8 @@ def export(*, form: str, output: Path, force: bool) -> None:
     _write(output, audit.export(runtime, Format(form)))
     complain(f"Wrote {output}.")
     if form == Format.BUNDLE.value:
-        complain(f"Check it anywhere with: python -m broadcaster.ledger verify {output}")
+        key = runtime.signer.key.to_text()
+        complain(f"Check it: python -m broadcaster.ledger verify {output} --vkey '{key}'")
 
 
 @ledger.command()
@@ -54,11 +55,15 @@ def checkpoint() -> None:
 
 @ledger.command()
 @json_option
-def show(*, as_json: bool) -> None:
+@click.option("--vkey", "only_vkey", is_flag=True, help="Print the public key alone.")
+def show(*, as_json: bool, only_vkey: bool) -> None:
     """Show the ledger's size, root and public key."""
     runtime = open_runtime()
     with runtime.reading() as session:
         head = audit.head(session, runtime)
+    if only_vkey:
+        say(head.vkey)
+        return
     if as_json:
         say_json({"size": head.size, "root": head.root, "vkey": head.vkey})
         return

@@ -51,6 +51,7 @@ class Circumstances:
         provider_stopped: the provider has confirmed the stop and now blocks the person.
         provider_lifted: the provider has lifted its block at this text.
         provider_stop_event: the provider itself says that this was a stop.
+        provider_helped: the provider has given the help that the operator wrote there.
         has_words: there is something in it that a person might want to read.
         may_guide: we have not told this person in the last hour how to use us.
     """
@@ -59,6 +60,7 @@ class Circumstances:
     provider_stopped: bool = False
     provider_lifted: bool = False
     provider_stop_event: bool = False
+    provider_helped: bool = False
     has_words: bool = True
     may_guide: bool = True
 
@@ -80,7 +82,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One sentence to answer, and the lists it speaks of."""
+    """One message to answer, and the lists it speaks of."""
 
     reply: Reply
     lists: tuple[str, ...] = ()
@@ -166,14 +168,17 @@ def _join_lists(
 def _restart(
     _interpretation: Interpretation, standing: Standing, _circumstances: Circumstances
 ) -> Decision:
+    if standing.current or standing.outdated:
+        # Nothing was stopped; they are told what they can do rather than that they are on no list.
+        return Decision(answers=(Answer(Reply.HELP),))
     changes = (Change(Event.RESTART, State.WITHDRAWN),) if standing.stopped else ()
     return Decision(changes=changes, answers=(Answer(Reply.RESTARTED),))
 
 
 def _help(
-    _interpretation: Interpretation, _standing: Standing, _circumstances: Circumstances
+    _interpretation: Interpretation, _standing: Standing, circumstances: Circumstances
 ) -> Decision:
-    return Decision(answers=(Answer(Reply.HELP),))
+    return Decision(answers=() if circumstances.provider_helped else (Answer(Reply.HELP),))
 
 
 def _access(
@@ -198,7 +203,8 @@ def _guide(
     if interpretation.rule in AUTOMATIC_RULES:
         return Decision()
     if interpretation.unsure:
-        return Decision(answers=(Answer(Reply.UNSURE),), review=Review.UNSURE)
+        asked = (Answer(Reply.UNSURE),) if circumstances.may_guide else ()
+        return Decision(answers=asked, review=Review.UNSURE)
     return Decision(
         answers=(Answer(Reply.GUIDE),) if circumstances.may_guide else (),
         review=Review.QUESTION if circumstances.has_words else None,

@@ -43,8 +43,8 @@ class InboundMessage:
 
     @property
     def words(self) -> str:
-        """What decides: a button's payload says more exactly what was meant than its title."""
-        return self.button or self.body
+        """Everything the author said: the text, and what stood behind the button they pressed."""
+        return f"{self.body}\n{self.button}" if self.button else self.body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

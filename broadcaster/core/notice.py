@@ -16,7 +16,8 @@ _LABELS = {
         "stored": "Wat we bewaren",
         "privacy": "Privacyverklaring",
         "response": "Antwoord op vragen",
-        "stop": "stuur {keyword} UIT, of STOP voor alles",
+        "command": "{keyword} UIT",
+        "stop": "stuur {leave}, of STOP voor alles",
     },
     "en": {
         "what": "What",
@@ -26,7 +27,8 @@ _LABELS = {
         "stored": "What we store",
         "privacy": "Privacy statement",
         "response": "Questions answered",
-        "stop": "text {keyword} OFF, or STOP to end everything",
+        "command": "{keyword} OFF",
+        "stop": "text {leave}, or STOP to end everything",
     },
     "de": {
         "what": "Was",
@@ -36,7 +38,8 @@ _LABELS = {
         "stored": "Was wir speichern",
         "privacy": "Datenschutzerklärung",
         "response": "Antwort auf Fragen",
-        "stop": "{keyword} AUS senden, oder STOP für alles",
+        "command": "{keyword} AUS",
+        "stop": "{leave} senden, oder STOP für alles",
     },
     "fr": {
         "what": "Quoi",
@@ -46,7 +49,8 @@ _LABELS = {
         "stored": "Ce que nous conservons",
         "privacy": "Confidentialité",
         "response": "Réponse aux questions",
-        "stop": "envoyez STOP {keyword}, ou STOP pour tout arrêter",
+        "command": "STOP {keyword}",
+        "stop": "envoyez {leave}, ou STOP pour tout arrêter",
     },
     "es": {
         "what": "Qué",
@@ -56,11 +60,17 @@ _LABELS = {
         "stored": "Qué guardamos",
         "privacy": "Privacidad",
         "response": "Respuesta a preguntas",
-        "stop": "envía BAJA {keyword}, o STOP para todo",
+        "command": "BAJA {keyword}",
+        "stop": "envía {leave}, o STOP para todo",
     },
 }
 
 LANGUAGES = tuple(_LABELS)
+
+
+def leaving(keyword: str, language: str) -> str:
+    """Return what to text to leave one list, as its notice says it."""
+    return _LABELS[language]["command"].format(keyword=keyword)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +110,7 @@ class NoticeText:
                 f"{label['what']}: {self.what}",
                 f"{label['frequency']}: {self.frequency}",
                 f"{label['hours']}: {self.hours}",
-                f"{label['leave']}: {label['stop'].format(keyword=self.keyword)}",
+                f"{label['leave']}: {label['stop'].format(leave=leaving(self.keyword, self.language))}",
                 f"{label['stored']}: {self.stored}",
                 f"{label['privacy']}: {self.privacy_url}",
                 f"{label['response']}: {self.response_time}",

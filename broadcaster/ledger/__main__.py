@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _verify(options: argparse.Namespace) -> Report:
     vkey = None if options.vkey is None else _read_key(options.vkey)
-    since = None if options.since is None else _read(options.since, MAX_NOTE_BYTES)
+    since = None if options.since is None else _read_note(options.since)
     with options.file.open("rb") as file:
         return verify_bundle(file, vkey=vkey, since=since)
 
@@ -82,6 +82,15 @@ def _read_key(text: str) -> NoteKey:
             message = "--vkey is neither a key (name+id+base64) nor a file that holds one"
             raise MalformedKey(message) from None
     return parse_vkey(_read(Path(text), _MAX_KEY_BYTES).decode("utf-8", "replace").strip())
+
+
+def _read_note(path: Path) -> bytes:
+    """Read a checkpoint; an editor may have changed its line ends, which the signature forgives not.
+
+    What is mended here is then checked by the signature like anything else.
+    """
+    note = _read(path, MAX_NOTE_BYTES).replace(b"\r\n", b"\n")
+    return note if note.endswith(b"\n") else note + b"\n"
 
 
 def _read(path: Path, limit: int) -> bytes:

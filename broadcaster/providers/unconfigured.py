@@ -27,6 +27,11 @@ class UnconfiguredProvider:
         del url, parameters, signature
         return False
 
+    def is_authentic_body(self, url: str, body: bytes, signature: str | None) -> bool:
+        """Believe nobody."""
+        del url, body, signature
+        return False
+
     def parse_inbound(self, parameters: Mapping[str, str]) -> InboundMessage:
         """Refuse: nothing authentic can have come in."""
         del parameters
@@ -37,9 +42,9 @@ class UnconfiguredProvider:
         del parameters
         self._refuse()
 
-    def render_answer(self, text: str | None) -> str:
+    def render_answer(self, texts: Sequence[str]) -> str:
         """Refuse: there is nobody to answer."""
-        del text
+        del texts
         self._refuse()
 
     def answers_stop_itself(self, message: InboundMessage) -> bool:
@@ -50,6 +55,21 @@ class UnconfiguredProvider:
     def lifts_block_itself(self, message: InboundMessage) -> bool:
         """Tell that nobody else lifts a block."""
         del message
+        return False
+
+    def answers_help_itself(self, message: InboundMessage) -> bool:
+        """Tell that nobody else answers."""
+        del message
+        return False
+
+    def keeps_blocking(self, code: int) -> bool:
+        """Know no codes."""
+        del code
+        return False
+
+    def concerns_everybody(self, code: int) -> bool:
+        """Know no codes."""
+        del code
         return False
 
     def is_opt_out(self, code: int) -> bool:

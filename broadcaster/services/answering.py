@@ -35,10 +35,9 @@ def write(
     language: str,
     targets: Mapping[str, Target],
     offered: Sequence[BroadcastList],
-) -> str | None:
-    """Write the answers as one text, or None when there is nothing to answer."""
-    lines = [_line(runtime, answer, language, targets, offered) for answer in answers]
-    return "\n".join(lines) or None
+) -> list[str]:
+    """Write each answer as a message of its own; a message has at most 1,600 characters."""
+    return [_text(runtime, answer, language, targets, offered) for answer in answers]
 
 
 def guides(answers: Sequence[Answer]) -> bool:
@@ -46,7 +45,7 @@ def guides(answers: Sequence[Answer]) -> bool:
     return any(answer.reply in _GUIDANCE for answer in answers)
 
 
-def _line(
+def _text(
     runtime: Runtime,
     answer: Answer,
     language: str,
@@ -55,7 +54,8 @@ def _line(
 ) -> str:
     organisation = runtime.settings.organisation
     named = [targets[keyword] for keyword in answer.lists]
-    suggested = [target.list for target in named] or offered
+    open_here = {item.id for item in offered}
+    suggested = [target.list for target in named if target.list.id in open_here] or offered
     values = {
         "organisation": organisation.name,
         "contact": organisation.contact or organisation.phone,

@@ -22,6 +22,7 @@ from broadcaster.runtime import Runtime
 from broadcaster.storage import ledger
 
 _ROWS_PER_CHUNK = 500
+_BATCH = 2_000
 _COLUMNS = (
     "index",
     "recorded",
@@ -160,8 +161,10 @@ class _Numbered:
 
 
 def _leaves(runtime: Runtime, size: int) -> Iterator[_Numbered]:
-    with runtime.reading() as session:
-        for row in ledger.leaves(session, 0, size):
+    for start in range(0, size, _BATCH):
+        with runtime.reading() as session:
+            rows = ledger.leaves(session, start, min(size, start + _BATCH))
+        for row in rows:
             yield _Numbered(row.idx, row.leaf, row.leaf_hash)
 
 

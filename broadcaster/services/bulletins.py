@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -13,8 +13,10 @@ from broadcaster.core.bulletin import CANCELLABLE, EDITABLE, BulletinState
 from broadcaster.core.delivery import SkipReason, State
 from broadcaster.core.errors import Conflict, InvalidInput, InvalidMoment, NotFound
 from broadcaster.core.segments import MAX_CHARACTERS, Segments, count, count_characters
-from broadcaster.storage import bulletins, deliveries
+from broadcaster.storage import audience, bulletins, deliveries
 from broadcaster.storage.models import BroadcastList, Bulletin
+
+_WINDOW = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,9 @@ def revise(
         InvalidInput: the text cannot be sent.
     """
     bulletin = _editable(session, bulletin_id, version)
+    if bulletin.audience is not None:
+        message = "Some people have this bulletin already, so its text can no longer be changed."
+        raise Conflict(message)
     check_text(text)
     bulletin.list_id = _list(session, list_id).id
     bulletin.text = text
@@ -141,20 +146,38 @@ def revise(
 def check(session: Session, bulletin_id: int) -> Check:
     """Tell what would happen if a bulletin went out now."""
     bulletin = bulletins.get(session, bulletin_id)
+    recipients, blocked = _recipients(session, bulletin)
+    return Check(
+        bulletin=bulletin,
+        list=_list(session, bulletin.list_id),
+        recipients=recipients,
+        blocked=blocked,
+        segments=count(bulletin.text),
+    )
+
+
+def outside_window(session: Session, list_id: int, moment: datetime) -> int:
+    """Count who on WhatsApp would be refused at a moment: they last wrote over 24 hours before.
+
+    Only an approved template reaches them then (Twilio error 63016; WhatsApp's customer service
+    window).
+    """
+    return audience.silent_on_whatsapp(session, list_id, moment - _WINDOW)
+
+
+def _recipients(session: Session, bulletin: Bulletin) -> tuple[dict[Channel, int], int]:
+    """Count who would get a bulletin, by channel, and whom the provider keeps us from reaching."""
+    if bulletin.audience is not None:
+        queued = audience.still_queued(session, bulletin.id)
+        return {Channel(channel): people for channel, people in queued.items()}, 0
     recipients: Counter[Channel] = Counter()
     blocked = 0
-    for (channel, is_blocked), people in bulletins.reachable(session, bulletin.list_id).items():
+    for (channel, is_blocked), people in audience.reachable(session, bulletin.list_id).items():
         if is_blocked:
             blocked += people
         else:
             recipients[Channel(channel)] += people
-    return Check(
-        bulletin=bulletin,
-        list=_list(session, bulletin.list_id),
-        recipients=dict(recipients),
-        blocked=blocked,
-        segments=count(bulletin.text),
-    )
+    return dict(recipients), blocked
 
 
 def schedule(
@@ -204,8 +227,9 @@ def unschedule(session: Session, bulletin_id: int, *, version: int, now: datetim
         Conflict: it was changed, or is already going out.
     """
     bulletin = _editable(session, bulletin_id, version)
-    _to(bulletin, BulletinState.DRAFT, now)
-    bulletin.starts_at = None
+    on_its_way = bulletin.audience is not None
+    _to(bulletin, BulletinState.HELD if on_its_way else BulletinState.DRAFT, now)
+    bulletin.starts_at = bulletin.starts_at if on_its_way else None
     session.flush()
     return bulletin
 

@@ -8,12 +8,15 @@ This service commits by itself, because nothing may be held open during a reques
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 import structlog
+from cryptography.exceptions import InvalidTag
+from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Address, Channel
 from broadcaster.core.bulletin import BulletinState
@@ -30,8 +33,9 @@ from broadcaster.core.sealing import open_address
 from broadcaster.ports import Connection
 from broadcaster.runtime import Runtime
 from broadcaster.services import statuses
-from broadcaster.storage import bulletins, deliveries
-from broadcaster.storage.deliveries import Claim, Outcome
+from broadcaster.storage import audience, bulletins, claims, deliveries, incidents, people
+from broadcaster.storage.claims import Claim
+from broadcaster.storage.deliveries import Outcome
 from broadcaster.storage.models import Bulletin
 
 _log = structlog.get_logger()
@@ -42,11 +46,11 @@ STATUS_PATH = "/webhooks/twilio/status"
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    """A claim made ready: what is sent, and until when it may be."""
+class Result:
+    """A claim, and what became of its request."""
 
     claim: Claim
-    message: OutboundMessage
+    outcome: Outcome
 
 
 def start_due(runtime: Runtime) -> int:
@@ -63,42 +67,50 @@ def start_due(runtime: Runtime) -> int:
     began = 0
     with runtime.transaction() as session:
         for bulletin in bulletins.due(session, now):
-            if bulletin.starts_at is not None and now - bulletin.starts_at > grace:
-                bulletin.state = BulletinState.HELD.value
-                bulletin.version += 1
-                bulletin.changed = now
-                _log.warning("bulletin_held", bulletin=bulletin.id)
-                continue
-            bulletin.audience = deliveries.freeze_audience(
-                session, bulletin.id, bulletin.list_id, now
-            )
-            bulletin.state = BulletinState.SENDING.value
-            bulletin.started = now
-            began += 1
-            _log.info("bulletin_started", bulletin=bulletin.id, audience=bulletin.audience)
+            late = bulletin.starts_at is not None and now - bulletin.starts_at > grace
+            if not late:
+                _begin(session, bulletin, now)
+                began += 1
+            bulletin.state = (BulletinState.HELD if late else BulletinState.SENDING).value
+            bulletin.version += 1
+            bulletin.changed = now
+            _log.info("bulletin_held" if late else "bulletin_started", bulletin=bulletin.id)
     return began
 
 
-async def send_waiting(runtime: Runtime) -> int:
-    """Hand over everything that may go out now; return how many requests were made."""
+def _begin(session: Session, bulletin: Bulletin, now: datetime) -> None:
+    """Freeze the audience; one that was held on its way goes on with those who are left."""
+    bulletin.held_code = None
+    if bulletin.audience is None:
+        bulletin.audience = audience.freeze(session, bulletin.id, bulletin.list_id, now)
+        bulletin.started = now
+
+
+async def send_waiting(runtime: Runtime, *, goes_on: Callable[[], bool] = lambda: True) -> int:
+    """Hand over everything that may go out now; return how many requests were made.
+
+    Args:
+        runtime: the parts.
+        goes_on: asked before each claim; False ends after what is under way, and what is queued
+            stays queued.
+    """
+    _give_up_lost_claims(runtime)
     with runtime.reading() as session:
         if not bulletins.sending(session):
             return 0
-    _give_up_lost_claims(runtime)
     requests = 0
     async with runtime.provider.connect() as connection:
-        while True:
+        while goes_on():
             claimed_at = monotonic()
-            claims, looked_at = _claim(runtime)
+            claimed, looked_at = _claim(runtime)
             if not looked_at:
                 break
-            if not claims:
+            if not claimed:
                 # All of them had left, or are locked by a stop at this moment.
                 await asyncio.sleep(_PAUSE)
                 continue
-            requests += len(claims)
-            outcomes = await _hand_over(runtime, connection, claims, claimed_at)
-            _write_down(runtime, outcomes)
+            requests += len(claimed)
+            _write_down(runtime, await _hand_over(runtime, connection, claimed, claimed_at))
     finish_complete(runtime)
     return requests
 
@@ -131,28 +143,46 @@ def _give_up_lost_claims(runtime: Runtime) -> None:
         lease=runtime.settings.sending.lease,
         timeout=runtime.settings.twilio.timeout,
     )
+    with runtime.reading() as session:
+        if not deliveries.has_stale_claims(session, before):
+            return
     with runtime.transaction() as session:
         lost = deliveries.give_up_claims(session, before, now)
-    if lost:
-        _log.error("outcome_unknown", deliveries=lost, reason="worker_lost")
+    _log.error("outcome_unknown", deliveries=lost, reason="worker_lost")
 
 
 def _claim(runtime: Runtime) -> tuple[list[Claim], int]:
     """Claim as many as are handed over at once, so that each is handed over right away."""
     with runtime.transaction() as session:
-        return deliveries.claim(session, runtime.settings.sending.concurrency, runtime.clock.now())
+        return claims.claim(session, runtime.settings.sending.concurrency, runtime.clock.now())
 
 
 async def _hand_over(
-    runtime: Runtime, connection: Connection, claims: Sequence[Claim], claimed_at: float
-) -> list[Outcome]:
-    requests = [_Request(claim, _message(runtime, claim)) for claim in claims]
+    runtime: Runtime, connection: Connection, claimed: Sequence[Claim], claimed_at: float
+) -> list[Result]:
     may_begin_until = claimed_at + runtime.settings.sending.lease
     return list(
         await asyncio.gather(
-            *(_send(runtime, connection, request, may_begin_until) for request in requests)
+            *(_send(runtime, connection, claim, may_begin_until) for claim in claimed)
         )
     )
+
+
+async def _send(
+    runtime: Runtime, connection: Connection, claim: Claim, may_begin_until: float
+) -> Result:
+    """Make one request, unless the lease has run out: then a stop may have been answered since."""
+    try:
+        message = _message(runtime, claim)
+    except (InvalidTag, ValueError):
+        # One row that cannot be opened must not take the others with it.
+        _log.exception("delivery_unreadable", delivery=claim.delivery_id)
+        return Result(claim, Outcome(claim.delivery_id, State.FAILED, reason="unreadable"))
+    left = may_begin_until - monotonic()
+    if left <= 0:
+        return Result(claim, Outcome(claim.delivery_id, State.QUEUED))
+    answer = await connection.send(message, begin_within=left)
+    return Result(claim, _outcome(runtime, claim.delivery_id, answer))
 
 
 def _message(runtime: Runtime, claim: Claim) -> OutboundMessage:
@@ -166,35 +196,57 @@ def _message(runtime: Runtime, claim: Claim) -> OutboundMessage:
     )
 
 
-async def _send(
-    runtime: Runtime, connection: Connection, request: _Request, may_begin_until: float
-) -> Outcome:
-    """Make one request, unless the lease has run out: then a stop may have been answered since."""
-    if monotonic() > may_begin_until:
-        return Outcome(delivery_id=request.claim.delivery_id, state=State.QUEUED)
-    return _outcome(runtime, request.claim.delivery_id, await connection.send(request.message))
-
-
 def _outcome(runtime: Runtime, delivery_id: int, answer: SendOutcome) -> Outcome:
     match answer:
         case Accepted(sid=sid):
-            return Outcome(delivery_id=delivery_id, state=State.ACCEPTED, sid=sid)
+            return Outcome(delivery_id, State.ACCEPTED, sid=sid)
+        case Refused(code=code) if runtime.provider.concerns_everybody(code):
+            # Nothing is wrong with this person: they get it once the cause is mended.
+            return Outcome(delivery_id, State.QUEUED, error_code=code)
         case Refused(code=code):
-            return Outcome(delivery_id=delivery_id, state=State.FAILED, error_code=code)
+            return Outcome(delivery_id, State.FAILED, error_code=code)
         case Deferred(retry_after=seconds):
             later = runtime.clock.now() + timedelta(seconds=seconds)
-            return Outcome(delivery_id=delivery_id, state=State.QUEUED, not_before=later)
+            return Outcome(delivery_id, State.QUEUED, not_before=later)
         case Unknown(reason=reason):
-            return Outcome(delivery_id=delivery_id, state=State.UNKNOWN, reason=reason)
+            return Outcome(delivery_id, State.UNKNOWN, reason=reason)
 
 
-def _write_down(runtime: Runtime, outcomes: Sequence[Outcome]) -> None:
-    if not outcomes:
-        return
-    with runtime.transaction() as session:
-        deliveries.write_outcomes(session, outcomes, runtime.clock.now())
-    for outcome in outcomes:
-        code = outcome.error_code
-        if code is not None and runtime.provider.is_opt_out(code):
-            with runtime.transaction() as session:
-                statuses.provider_stop(session, runtime, outcome.delivery_id, code)
+def _write_down(runtime: Runtime, results: Sequence[Result]) -> None:
+    """Write down what became of a handful of requests, in as few transactions as may be.
+
+    A refusal that is an opt-out is written with the entry that says so, or not at all.
+    """
+    stopped = [one for one in results if _is_opt_out(runtime, one.outcome)]
+    others = [one for one in results if one not in stopped]
+    if others:
+        runtime.run(lambda session: _write_others(session, runtime, others))
+    for one in stopped:
+        runtime.run(partial(_write_stopped, runtime=runtime, result=one))
+
+
+def _write_others(session: Session, runtime: Runtime, results: Sequence[Result]) -> None:
+    now = runtime.clock.now()
+    deliveries.write_outcomes(session, [one.outcome for one in results], now)
+    refused = {
+        one.claim.bulletin_id: code
+        for one in results
+        if one.outcome.state is State.QUEUED and (code := one.outcome.error_code) is not None
+    }
+    for bulletin_id, code in refused.items():
+        if bulletins.hold(session, bulletin_id, code, now):
+            incidents.note(session, "bulletin_refused", f"bulletin {bulletin_id}", now)
+            _log.error("bulletin_held", bulletin=bulletin_id, code=code)
+
+
+def _write_stopped(session: Session, *, runtime: Runtime, result: Result) -> None:
+    people.lock_by_delivery(session, result.outcome.delivery_id)
+    deliveries.write_outcomes(session, [result.outcome], runtime.clock.now())
+    code = result.outcome.error_code
+    if code is not None:
+        statuses.provider_stop(session, runtime, result.outcome.delivery_id, code)
+
+
+def _is_opt_out(runtime: Runtime, outcome: Outcome) -> bool:
+    code = outcome.error_code
+    return code is not None and runtime.provider.is_opt_out(code)

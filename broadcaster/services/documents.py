@@ -48,6 +48,6 @@ def log_register_entry(session: Session, organisation: Organisation, now: dateti
         "recipients": list(organisation.recipients),
         "retention": organisation.retention,
         "storage": organisation.storage,
-        "withdrawal": "text the keyword with UIT or OFF, or STOP",
+        "withdrawal": "text STOP, or the keyword with the word for off in nl, en, de, fr or es",
     }
     return log_once(session, DocumentKind.CONFIG, canonical.encode(record).decode(), now)

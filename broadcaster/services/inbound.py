@@ -6,30 +6,24 @@ answer. The answer is the return value, so it cannot leave before the commit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from broadcaster.core.consent import Circumstances, Standing, decide
-from broadcaster.core.keywords import (
-    COMMAND_RULES,
-    Intent,
-    Interpretation,
-    interpreter_for,
-)
+from broadcaster.core.consent import decide
+from broadcaster.core.keywords import COMMAND_RULES, Intent, Interpretation, interpreter_for
 from broadcaster.core.messages import InboundMessage, OptOutType
 from broadcaster.core.sealing import seal_text
 from broadcaster.ledger.entry import Method
 from broadcaster.runtime import Runtime
 from broadcaster.services import answering
-from broadcaster.services.recording import Act, Target, record
+from broadcaster.services.recording import Act, record
+from broadcaster.services.standing import circumstances_of, standing_of, targets_of
 from broadcaster.storage import deliveries, inbound, incidents, lists, people
 from broadcaster.storage.models import BroadcastList, Inbound, Sender, Subscriber
 
-# Guidance is given once in this time; otherwise two machines could talk to each other for ever.
-_GUIDE_AGAIN = timedelta(hours=1)
 _LEAVING = frozenset({Intent.opt_out_all, Intent.opt_out_list, Intent.erasure_request})
 
 
@@ -38,11 +32,11 @@ class Handled:
     """What is done with a message once the transaction is committed.
 
     Args:
-        answer: the text to answer; None to answer nothing.
+        answers: the texts to answer, a message each; usually one, sometimes none.
         withdrawn: the subscriber whose hand-overs under way the answer waits for.
     """
 
-    answer: str | None = None
+    answers: tuple[str, ...] = ()
     withdrawn: int | None = None
 
 
@@ -83,111 +77,57 @@ def _apply(
     sender: Sender,
     subscriber: Subscriber,
 ) -> Handled:
-    now = row.received
     every = lists.every(session)
-    interpretation = interpreter_for(
-        runtime.vocabulary, tuple(item.keyword for item in every)
-    ).interpret(message.words)
+    interpretation = _interpret(runtime, message, every)
     language = answering.language_of(interpretation, every, subscriber, runtime)
-    targets = _targets(session, every, language)
+    targets = targets_of(session, every, language)
     offered = lists.open_on(session, sender.id)
     decision = decide(
         interpretation,
-        _standing(session, subscriber, sender, targets),
-        _circumstances(runtime, message, subscriber, offered, now),
+        standing_of(session, subscriber, sender, targets),
+        circumstances_of(runtime, message, subscriber, offered, row.received),
     )
     if decision.changes:
-        act = _act(message, interpretation, subscriber, now)
+        act = _act(message, interpretation, subscriber, row)
         record(session, runtime, act, decision.changes, targets)
     if decision.block is not None:
-        people.set_blocked(session, subscriber.id, sender.id, blocked=decision.block, now=now)
-    answer = answering.write(runtime, decision.answers, language, targets, offered)
-    row.sender_id = sender.id
-    row.subscriber_id = subscriber.id
-    row.intent = (
-        Intent.opt_out_all if message.opt_out_type is OptOutType.STOP else interpretation.intent
-    ).value
-    row.rule = interpretation.rule
+        people.set_blocked(
+            session, subscriber.id, sender.id, blocked=decision.block, now=row.received
+        )
+    texts = answering.write(runtime, decision.answers, language, targets, offered)
+    row.sender_id, row.subscriber_id = sender.id, subscriber.id
+    row.intent, row.rule = interpretation.intent.value, interpretation.rule
     row.review = decision.review.value if decision.review else None
+    row.answers = json.dumps(texts)
     row.sealed = seal_text(runtime.keyring.unwrap(subscriber.key_wrapped), message.words)
-    row.answer = answer
     if interpretation.lang is not None:
         subscriber.language = interpretation.lang
     if answering.guides(decision.answers):
-        subscriber.guided_at = now
+        subscriber.guided_at = row.received
     session.flush()
     return _handled(row)
 
 
-def _handled(row: Inbound) -> Handled:
-    """Answer the first delivery of a message and every later one alike."""
-    leaves = row.intent in _LEAVING
-    return Handled(answer=row.answer, withdrawn=row.subscriber_id if leaves else None)
+def _interpret(
+    runtime: Runtime, message: InboundMessage, every: Sequence[BroadcastList]
+) -> Interpretation:
+    """Find out what a text asks: a button's payload says it best, if it says anything at all.
 
-
-def _targets(
-    session: Session, every: Sequence[BroadcastList], language: str
-) -> Mapping[str, Target]:
-    targets = {}
-    for item in every:
-        newest = lists.notices(session, item.id)
-        notice = newest.get(language) or newest.get(item.language)
-        targets[item.keyword] = Target(list=item, notice=notice)
-    return targets
-
-
-def _standing(
-    session: Session, subscriber: Subscriber, sender: Sender, targets: Mapping[str, Target]
-) -> Standing:
-    subscriptions = people.subscriptions(session, subscriber.id)
-    current, outdated, left = set(), set(), set()
-    for keyword, target in targets.items():
-        subscription = subscriptions.get(target.list.id)
-        if subscription is None:
-            continue
-        if subscription.state != "in":
-            left.add(keyword)
-        elif target.notice is None or subscription.notice in _hashes(session, target):
-            current.add(keyword)
-        else:
-            outdated.add(keyword)
-    return Standing(
-        stopped=subscriber.stopped_at is not None,
-        current=frozenset(current),
-        outdated=frozenset(outdated),
-        left=frozenset(left),
-        blocked=people.is_blocked(session, subscriber.id, sender.id),
-    )
-
-
-def _hashes(session: Session, target: Target) -> set[str]:
-    """The newest notice counts as accepted in whichever language it was accepted."""
-    return {notice.sha256 for notice in lists.notices(session, target.list.id).values()}
-
-
-def _circumstances(
-    runtime: Runtime,
-    message: InboundMessage,
-    subscriber: Subscriber,
-    offered: Sequence[BroadcastList],
-    now: datetime,
-) -> Circumstances:
-    guided = subscriber.guided_at
-    return Circumstances(
-        offered=frozenset(item.keyword for item in offered),
-        provider_stopped=runtime.provider.answers_stop_itself(message),
-        provider_lifted=runtime.provider.lifts_block_itself(message),
-        provider_stop_event=message.opt_out_type is OptOutType.STOP,
-        has_words=any(character.isalnum() for character in message.words),
-        may_guide=guided is None or now - guided >= _GUIDE_AGAIN,
-    )
+    The provider's own word that this was a stop outranks both.
+    """
+    interpreter = interpreter_for(runtime.vocabulary, tuple(item.keyword for item in every))
+    found = interpreter.interpret(message.button or message.body)
+    if message.button and found.intent is Intent.none:
+        found = interpreter.interpret(message.body)
+    if message.opt_out_type is OptOutType.STOP and found.intent is not Intent.opt_out_all:
+        return replace(
+            found, intent=Intent.opt_out_all, rule="provider-stop", lists=(), also_in=(), also=()
+        )
+    return found
 
 
 def _act(
-    message: InboundMessage,
-    interpretation: Interpretation,
-    subscriber: Subscriber,
-    now: datetime,
+    message: InboundMessage, interpretation: Interpretation, subscriber: Subscriber, row: Inbound
 ) -> Act:
     return Act(
         subscriber=subscriber,
@@ -202,14 +142,23 @@ def _act(
             "sender": message.sender.wire,
             "sid": message.sid,
         },
-        occurred=now,
+        occurred=row.received,
     )
 
 
 def _method(message: InboundMessage, interpretation: Interpretation) -> Method:
-    if message.opt_out_type is not None:
+    if message.opt_out_type is OptOutType.STOP:
         return Method.PROVIDER_KEYWORD
     if message.button is not None:
         return Method.BUTTON
     by_keyword = interpretation.rule in COMMAND_RULES
     return Method.KEYWORD if by_keyword else Method.FREE_TEXT
+
+
+def _handled(row: Inbound) -> Handled:
+    """Answer the first delivery of a message and every later one alike."""
+    leaves = row.intent in _LEAVING
+    return Handled(
+        answers=tuple(json.loads(row.answers or "[]")),
+        withdrawn=row.subscriber_id if leaves else None,
+    )

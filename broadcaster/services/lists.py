@@ -63,11 +63,8 @@ def add(
     keyword = keyword.strip()
     check_keyword(runtime.vocabulary, keyword, [item.keyword for item in lists.every(session)])
     _check_name(name)
-    _check_channels(senders)
+    _check_senders(senders)
     find_zone(zone)
-    if not senders:
-        message = "A list needs a sender: a number that people text to join it."
-        raise InvalidInput(message)
     item = BroadcastList(
         slug=_free_slug(session, keyword),
         keyword=keyword,
@@ -188,6 +185,13 @@ def _check_name(name: str) -> None:
     if not 0 < len(name.strip()) <= _NAME_LENGTH or not name.isprintable():
         message = f"A list's name has 1 to {_NAME_LENGTH} printable characters."
         raise InvalidInput(message)
+
+
+def _check_senders(senders: Sequence[Address]) -> None:
+    if not senders:
+        message = "A list needs a sender: a number that people text to join it."
+        raise InvalidInput(message)
+    _check_channels(senders)
 
 
 def _check_channels(senders: Sequence[Address]) -> None:

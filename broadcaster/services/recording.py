@@ -30,6 +30,7 @@ from broadcaster.storage.models import BroadcastList, Evidence, Notice, Subscrib
 PURPOSE = "news-bulletin"
 BASIS = "GDPR-6-1-a"
 VALIDITY = "until-withdrawn"
+_ENDING_ALL = frozenset({Event.OPT_OUT_ALL, Event.PROVIDER_STOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,14 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The list that a change concerns, and the notice its people are told."""
+    """A list, the notice that its people are told, and which hashes count as having accepted it.
+
+    Who accepted the newest version in another language has accepted it.
+    """
 
     list: BroadcastList
     notice: Notice | None
+    accepted: frozenset[str]
 
 
 def record(
@@ -78,6 +83,9 @@ def record(
         targets: for each keyword that a change names, the list and its notice.
     """
     now = runtime.clock.now()
+    # What is queued is taken back first: everybody locks deliveries before the ledger.
+    for change in changes:
+        _withdraw(session, act.subscriber, change, targets, now)
     config = documents.log_register_entry(session, runtime.settings.organisation, now)
     key = runtime.keyring.unwrap(act.subscriber.key_wrapped)
     private = canonical.encode(act.evidence).decode()
@@ -138,6 +146,19 @@ def _reference(target: Target | None) -> NoticeReference | None:
     )
 
 
+def _withdraw(
+    session: Session,
+    subscriber: Subscriber,
+    change: Change,
+    targets: Mapping[str, Target],
+    now: datetime,
+) -> None:
+    if change.event in _ENDING_ALL:
+        deliveries.withdraw(session, subscriber.id, None, now)
+    elif change.list != ALL_LISTS and change.state is not State.GIVEN:
+        deliveries.withdraw(session, subscriber.id, targets[change.list].list.id, now)
+
+
 def _project(
     session: Session,
     subscriber: Subscriber,
@@ -147,7 +168,7 @@ def _project(
     index: int,
     now: datetime,
 ) -> None:
-    """Fold one entry into the subscriptions, and take back what is queued for who left."""
+    """Fold one entry into the subscriptions."""
     if target is not None:
         given = change.state is State.GIVEN
         people.set_subscription(
@@ -161,11 +182,8 @@ def _project(
         )
         if given:
             subscriber.stopped_at = None
-        else:
-            deliveries.withdraw(session, subscriber.id, target.list.id, now)
     elif change.event is Event.RESTART:
         subscriber.stopped_at = None
-    elif change.event in {Event.OPT_OUT_ALL, Event.PROVIDER_STOP}:
+    elif change.event in _ENDING_ALL:
         subscriber.stopped_at = now
         people.end_all_subscriptions(session, subscriber.id, entry=index, now=now)
-        deliveries.withdraw(session, subscriber.id, None, now)

@@ -14,8 +14,8 @@ from broadcaster.ledger.entry import Event, Method
 from broadcaster.ledger.entry import State as ConsentState
 from broadcaster.runtime import Runtime
 from broadcaster.services.recording import Act, record
-from broadcaster.storage import deliveries, incidents, people, statuses
-from broadcaster.storage.models import Delivery
+from broadcaster.storage import deliveries, incidents, ledger, people, statuses
+from broadcaster.storage.models import Delivery, Subscriber
 
 STATUS_PURPOSE = "delivery"
 
@@ -47,7 +47,7 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
     if delivery_id is None or subscriber_id is None:
         incidents.note(session, "unknown_delivery", "status", now)
         return
-    # The person first, then the delivery: the order in which sending takes its locks.
+    # The person, then the delivery, then the ledger: everybody takes locks in this order.
     people.lock(session, subscriber_id)
     delivery = deliveries.lock(session, delivery_id)
     if delivery is None or not statuses.add_once(session, delivery_id, update, now):
@@ -63,14 +63,17 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
 def provider_stop(session: Session, runtime: Runtime, delivery_id: int, code: int) -> None:
     """Record that the provider refuses this person because they told it to stop.
 
-    Its block outlives our record, so the person counts as blocked on that sender, too.
+    Where its block outlives our record, the person counts as blocked on that sender, too. What a
+    person did after this delivery was claimed is newer, and wins.
     """
     now = runtime.clock.now()
     delivery = session.get_one(Delivery, delivery_id)
     subscriber = people.lock(session, delivery.subscriber_id)
-    if people.is_blocked(session, subscriber.id, delivery.sender_id):
+    if _has_acted_since(session, subscriber, delivery):
+        incidents.note(session, "late_provider_stop", f"delivery {delivery_id}", now)
         return
-    people.set_blocked(session, subscriber.id, delivery.sender_id, blocked=True, now=now)
+    if runtime.provider.keeps_blocking(code):
+        people.set_blocked(session, subscriber.id, delivery.sender_id, blocked=True, now=now)
     act = Act(
         subscriber=subscriber,
         method=Method.PROVIDER_ERROR,
@@ -80,6 +83,12 @@ def provider_stop(session: Session, runtime: Runtime, delivery_id: int, code: in
         occurred=now,
     )
     record(session, runtime, act, [Change(Event.PROVIDER_STOP, ConsentState.WITHDRAWN)], {})
+
+
+def _has_acted_since(session: Session, subscriber: Subscriber, delivery: Delivery) -> bool:
+    if subscriber.last_entry is None or delivery.claimed is None:
+        return False
+    return ledger.recorded_at(session, subscriber.last_entry) > delivery.claimed
 
 
 def _merge(session: Session, delivery: Delivery, update: StatusUpdate, now: datetime) -> None:

@@ -1,22 +1,16 @@
-"""Bulletins: the schedule, and who would get one."""
+"""Bulletins: the schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.errors import NotFound
-from broadcaster.storage.models import (
-    Bulletin,
-    CarrierBlock,
-    ListSender,
-    Subscriber,
-    Subscription,
-)
+from broadcaster.storage.models import Bulletin
 
 # The largest id both databases can look up; a larger number in a URL is simply not there.
 _MAX_ID = 2**31 - 1
@@ -79,6 +73,25 @@ def is_any_due(session: Session, now: datetime) -> bool:
     )
 
 
+def hold(session: Session, bulletin_id: int, code: int, now: datetime) -> bool:
+    """Hold a bulletin that the provider would refuse to everybody; tell whether it was going out."""
+    return (
+        session.execute(
+            update(Bulletin)
+            .where(Bulletin.id == bulletin_id, Bulletin.state == BulletinState.SENDING.value)
+            .values(
+                state=BulletinState.HELD.value,
+                held_code=code,
+                version=Bulletin.version + 1,
+                changed=now,
+            )
+            .returning(Bulletin.id)
+            .execution_options(synchronize_session=False)
+        ).first()
+        is not None
+    )
+
+
 def sending(session: Session) -> Sequence[Bulletin]:
     """Return the bulletins that are going out."""
     return (
@@ -86,45 +99,3 @@ def sending(session: Session) -> Sequence[Bulletin]:
         .scalars()
         .all()
     )
-
-
-def listed(session: Session, states: Sequence[BulletinState], limit: int) -> Sequence[Bulletin]:
-    """Return the newest bulletins in any of these states."""
-    return (
-        session.execute(
-            select(Bulletin)
-            .where(Bulletin.state.in_([state.value for state in states]))
-            .order_by(Bulletin.starts_at.desc(), Bulletin.id.desc())
-            .limit(limit)
-        )
-        .scalars()
-        .all()
-    )
-
-
-def reachable(session: Session, list_id: int) -> dict[tuple[str, bool], int]:
-    """Count who is on a list: (channel, blocked by the provider) → people."""
-    blocked = CarrierBlock.subscriber_id.is_not(None)
-    rows = session.execute(
-        select(Subscriber.channel, blocked, func.count())
-        .select_from(Subscription)
-        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
-        .join(
-            ListSender,
-            and_(ListSender.list_id == list_id, ListSender.channel == Subscriber.channel),
-        )
-        .outerjoin(
-            CarrierBlock,
-            and_(
-                CarrierBlock.subscriber_id == Subscriber.id,
-                CarrierBlock.sender_id == ListSender.sender_id,
-            ),
-        )
-        .where(
-            Subscription.list_id == list_id,
-            Subscription.state == "in",
-            Subscriber.stopped_at.is_(None),
-        )
-        .group_by(Subscriber.channel, blocked)
-    ).all()
-    return {(channel, bool(is_blocked)): number for channel, is_blocked, number in rows}

@@ -1,4 +1,4 @@
-"""Deliveries: freezing the audience, claiming, withdrawing, and what became of each."""
+"""Deliveries: taking back what is queued, and what became of each."""
 
 from __future__ import annotations
 
@@ -7,37 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, func, insert, literal, or_, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import OPEN, SkipReason, State
-from broadcaster.storage.models import (
-    Bulletin,
-    CarrierBlock,
-    Delivery,
-    ListSender,
-    Sender,
-    Subscriber,
-    Subscription,
-)
+from broadcaster.storage.models import Bulletin, Delivery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A delivery that is about to be handed over, with the entry that allows it."""
-
-    delivery_id: int
-    bulletin_id: int
-    channel: str
-    address_sealed: bytes
-    key_wrapped: bytes
-    sender_channel: str
-    sender_address: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one claimed delivery; ``not_before`` puts it back into the queue."""
 
@@ -49,137 +27,7 @@ class Outcome:
     not_before: datetime | None = None
 
 
-def freeze_audience(session: Session, bulletin_id: int, list_id: int, now: datetime) -> int:
-    """Make one delivery for everybody on the list at this moment; return how many."""
-    blocked = CarrierBlock.subscriber_id.is_not(None)
-    members = (
-        select(
-            literal(bulletin_id),
-            Subscriber.id,
-            ListSender.sender_id,
-            case((blocked, State.SKIPPED.value), else_=State.QUEUED.value),
-            case((blocked, SkipReason.CARRIER_BLOCKED.value), else_=None),
-            literal(0),
-            literal(now, type_=Delivery.changed.type),
-        )
-        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
-        .join(
-            ListSender,
-            and_(ListSender.list_id == list_id, ListSender.channel == Subscriber.channel),
-        )
-        .outerjoin(
-            CarrierBlock,
-            and_(
-                CarrierBlock.subscriber_id == Subscriber.id,
-                CarrierBlock.sender_id == ListSender.sender_id,
-            ),
-        )
-        .where(Subscription.list_id == list_id, *_CONSENT)
-        .order_by(Subscriber.id)
-    )
-    columns = ["bulletin_id", "subscriber_id", "sender_id", "state", "reason", "attempt", "changed"]
-    session.execute(insert(Delivery).from_select(columns, members))
-    return total(session, bulletin_id)
-
-
-_CONSENT = (Subscription.state == "in", Subscriber.stopped_at.is_(None))
-
-
-def claim(session: Session, limit: int, now: datetime) -> tuple[list[Claim], int]:
-    """Claim deliveries that may go out now; return them, and how many rows were looked at.
-
-    The people are locked first, as every opt-out does, so that one of the two comes first and the
-    other sees it. Who is locked elsewhere is left for the next call.
-    """
-    candidates = session.execute(
-        select(Delivery.id, Delivery.subscriber_id)
-        .join(Bulletin, Bulletin.id == Delivery.bulletin_id)
-        .where(
-            Bulletin.state == BulletinState.SENDING.value,
-            Delivery.state == State.QUEUED.value,
-            or_(Delivery.not_before.is_(None), Delivery.not_before <= now),
-        )
-        .order_by(Bulletin.starts_at, Delivery.bulletin_id, Delivery.id)
-        .limit(limit)
-    ).all()
-    if not candidates:
-        return [], 0
-    locked = session.execute(
-        select(Subscriber.id)
-        .where(Subscriber.id.in_({row.subscriber_id for row in candidates}))
-        .order_by(Subscriber.id)
-        .with_for_update(skip_locked=True)
-    ).scalars()
-    claims = _claim_locked(session, [row.id for row in candidates], set(locked), now)
-    return claims, len(candidates)
-
-
-def _claim_locked(
-    session: Session, delivery_ids: Sequence[int], subscriber_ids: set[int], now: datetime
-) -> list[Claim]:
-    rows = session.execute(
-        select(
-            Delivery,
-            Subscriber,
-            Sender,
-            Bulletin,
-            Subscription.entry,
-            Subscription.subscriber_id.is_not(None),
-            CarrierBlock.subscriber_id.is_not(None),
-        )
-        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .join(Sender, Sender.id == Delivery.sender_id)
-        .join(Bulletin, Bulletin.id == Delivery.bulletin_id)
-        .outerjoin(
-            Subscription,
-            and_(
-                Subscription.subscriber_id == Delivery.subscriber_id,
-                Subscription.list_id == Bulletin.list_id,
-                *_CONSENT,
-            ),
-        )
-        .outerjoin(
-            CarrierBlock,
-            and_(
-                CarrierBlock.subscriber_id == Delivery.subscriber_id,
-                CarrierBlock.sender_id == Delivery.sender_id,
-            ),
-        )
-        .where(
-            Delivery.id.in_(delivery_ids),
-            Delivery.subscriber_id.in_(subscriber_ids),
-            Delivery.state == State.QUEUED.value,
-            Bulletin.state == BulletinState.SENDING.value,
-        )
-        .order_by(Delivery.id)
-        # A cancellation that came first is seen here, one that comes now has to wait.
-        .with_for_update(of=Delivery)
-    ).all()
-    claims: list[Claim] = []
-    for delivery, subscriber, sender, bulletin, entry, consents, blocked in rows:
-        delivery.changed = now
-        if not consents or blocked:
-            delivery.state = State.SKIPPED.value
-            delivery.reason = (SkipReason.CARRIER_BLOCKED if consents else SkipReason.LEFT).value
-            continue
-        delivery.state = State.CLAIMED.value
-        delivery.claimed = now
-        delivery.entry = entry
-        delivery.attempt += 1
-        claims.append(
-            Claim(
-                delivery_id=delivery.id,
-                bulletin_id=bulletin.id,
-                channel=subscriber.channel,
-                address_sealed=subscriber.address_sealed,
-                key_wrapped=subscriber.key_wrapped,
-                sender_channel=sender.channel,
-                sender_address=sender.address,
-                text=bulletin.text,
-            )
-        )
-    session.flush()
-    return claims
+_CANCELLED = Outcome(0, State.SKIPPED, reason=SkipReason.CANCELLED.value)
 
 
 def withdraw(session: Session, subscriber_id: int, list_id: int | None, now: datetime) -> None:
@@ -219,8 +67,11 @@ def write_outcomes(session: Session, outcomes: Sequence[Outcome], now: datetime)
     """Write down what became of claimed deliveries.
 
     A callback may have come first: only what is still claimed takes its state from here. The
-    callback has then stored the provider's id as well.
+    callback has then stored the provider's id as well. What goes back into the queue of a bulletin
+    that was cancelled meanwhile is skipped, so that nothing waits for ever.
     """
+    going_back = [one.delivery_id for one in outcomes if one.state is State.QUEUED]
+    cancelled = _of_cancelled_bulletins(session, going_back)
     session.connection().execute(
         update(Delivery)
         .where(Delivery.id == bindparam("row"), Delivery.state == State.CLAIMED.value)
@@ -233,17 +84,49 @@ def write_outcomes(session: Session, outcomes: Sequence[Outcome], now: datetime)
             changed=bindparam("moment", type_=Delivery.changed.type),
         ),
         [
-            {
-                "row": outcome.delivery_id,
-                "new_state": outcome.state.value,
-                "new_sid": outcome.sid,
-                "new_error": outcome.error_code,
-                "new_reason": outcome.reason,
-                "new_not_before": outcome.not_before,
-                "moment": now,
-            }
-            for outcome in sorted(outcomes, key=lambda one: one.delivery_id)
+            _row(_CANCELLED if one.delivery_id in cancelled else one, one.delivery_id, now)
+            for one in sorted(outcomes, key=lambda one: one.delivery_id)
         ],
+    )
+
+
+def _row(outcome: Outcome, delivery_id: int, now: datetime) -> dict[str, Any]:
+    return {
+        "row": delivery_id,
+        "new_state": outcome.state.value,
+        "new_sid": outcome.sid,
+        "new_error": outcome.error_code,
+        "new_reason": outcome.reason,
+        "new_not_before": outcome.not_before,
+        "moment": now,
+    }
+
+
+def _of_cancelled_bulletins(session: Session, delivery_ids: Sequence[int]) -> set[int]:
+    """Tell which deliveries are of a cancelled bulletin; no cancellation can come in between."""
+    if not delivery_ids:
+        return set()
+    of_these = select(Delivery.bulletin_id).where(Delivery.id.in_(delivery_ids))
+    states = session.execute(
+        select(Bulletin.id, Bulletin.state)
+        .where(Bulletin.id.in_(of_these))
+        .order_by(Bulletin.id)
+        .with_for_update()
+    ).all()
+    over = [number for number, state in states if state == BulletinState.CANCELLED.value]
+    found = select(Delivery.id).where(Delivery.id.in_(delivery_ids), Delivery.bulletin_id.in_(over))
+    return set(session.execute(found).scalars())
+
+
+def has_stale_claims(session: Session, before: datetime) -> bool:
+    """Tell whether any claim is older than ``before``."""
+    return (
+        session.execute(
+            select(Delivery.id)
+            .where(Delivery.state == State.CLAIMED.value, Delivery.claimed < before)
+            .limit(1)
+        ).first()
+        is not None
     )
 
 
@@ -279,7 +162,9 @@ def skip_queued(session: Session, bulletin_id: int, now: datetime) -> None:
     _skip(session, queued, SkipReason.CANCELLED, now)
 
 
-def _skip(session: Session, queued: Select[Any], reason: SkipReason, now: datetime) -> None:
+def _skip(
+    session: Session, queued: Select[*tuple[Any, ...]], reason: SkipReason, now: datetime
+) -> None:
     """Skip deliveries, locking them in order of id as claims do, so that neither waits in a ring."""
     session.execute(
         update(Delivery)

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.ledger.merkle import Frontier, leaf_hash
 from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, LedgerHead
-
-_BATCH = 2_000
+from broadcaster.storage.upsert import insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +69,28 @@ def frontier(session: Session) -> Frontier:
     return Frontier.from_bytes(session.execute(select(LedgerHead.frontier)).scalar_one())
 
 
-def leaves(session: Session, start: int, end: int) -> Iterator[LedgerEntry]:
-    """Yield the entries from ``start`` up to but not including ``end``, in order, in batches."""
-    while start < end:
-        rows = (
-            session.execute(
-                select(LedgerEntry)
-                .where(LedgerEntry.idx >= start, LedgerEntry.idx < min(end, start + _BATCH))
-                .order_by(LedgerEntry.idx)
-            )
-            .scalars()
-            .all()
+def leaves(session: Session, start: int, end: int) -> Sequence[LedgerEntry]:
+    """Return the entries from ``start`` up to but not including ``end``, in order.
+
+    A caller that wants many asks for them in pieces: entries never change, so nothing has to be
+    held open in between.
+    """
+    return (
+        session.execute(
+            select(LedgerEntry)
+            .where(LedgerEntry.idx >= start, LedgerEntry.idx < end)
+            .order_by(LedgerEntry.idx)
         )
-        if not rows:
-            return
-        yield from rows
-        start = rows[-1].idx + 1
-        session.expunge_all()
+        .scalars()
+        .all()
+    )
+
+
+def recorded_at(session: Session, index: int) -> datetime:
+    """Return when an entry was written."""
+    return session.execute(
+        select(LedgerEntry.recorded).where(LedgerEntry.idx == index)
+    ).scalar_one()
 
 
 def document(session: Session, sha256: str) -> Document | None:
@@ -109,9 +113,11 @@ def add_document(session: Session, *, sha256: str, kind: str, text: str, entry: 
 
 def keep_checkpoint(session: Session, *, size: int, note: str, now: datetime) -> None:
     """Keep a checkpoint that is about to be given out; one is kept per size."""
-    if session.get(Checkpoint, size) is None:
-        session.add(Checkpoint(size=size, note=note, created=now))
-        session.flush()
+    session.execute(
+        insert(session, Checkpoint)
+        .values(size=size, note=note, created=now)
+        .on_conflict_do_nothing(index_elements=["size"])
+    )
 
 
 def latest_checkpoint(session: Session) -> Checkpoint | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Address
 from broadcaster.core.sealing import Keyring, seal_address
-from broadcaster.storage.models import CarrierBlock, Subscriber, Subscription
+from broadcaster.storage.models import CarrierBlock, Delivery, Subscriber, Subscription
 from broadcaster.storage.upsert import insert
 
 _SUBJECT_BYTES = 16
@@ -53,12 +53,10 @@ def lock(session: Session, subscriber_id: int) -> Subscriber:
     ).scalar_one()
 
 
-def find(session: Session, keyring: Keyring, address: Address) -> Subscriber | None:
-    """Return the subscriber at an address, if that address ever wrote to us."""
-    index = keyring.blind_index(address)
-    return session.execute(
-        select(Subscriber).where(Subscriber.address_index == index)
-    ).scalar_one_or_none()
+def lock_by_delivery(session: Session, delivery_id: int) -> None:
+    """Lock the person a delivery is for until the transaction ends."""
+    of_it = select(Delivery.subscriber_id).where(Delivery.id == delivery_id).scalar_subquery()
+    session.execute(select(Subscriber.id).where(Subscriber.id == of_it).with_for_update())
 
 
 def subscriptions(session: Session, subscriber_id: int) -> Mapping[int, Subscription]:

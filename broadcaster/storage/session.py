@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 
-from broadcaster.core.errors import DatabaseMismatch
+from broadcaster.core.errors import DatabaseMismatch, InvalidInput
 
 # A connection with this execution option may write; on SQLite it takes the lock at BEGIN.
 WRITES = "broadcaster_writes"
@@ -19,22 +20,35 @@ _SQLITE_PRAGMAS = (
 )
 
 
-def make_engine(url: str, *, pool_size: int = 20) -> Engine:
+def make_engine(url: str, *, pool_size: int = 10, most: int = 40) -> Engine:
     """Open the database at ``url`` so that no update is lost and no parameter is printed.
 
     SQLAlchemy's own handling of SQLite begins late and loses concurrent updates silently, so
     transactions begin explicitly: IMMEDIATE when they may write, plain when they only read.
+
+    Args:
+        url: which database.
+        pool_size: connections that are kept open.
+        most: connections that may be open at once; a request may need two.
+
+    Raises:
+        InvalidInput: the driver for this database is not installed.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=20)
+        engine = create_engine(
+            url, hide_parameters=True, pool_size=pool_size, max_overflow=max(most - pool_size, 0)
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+    if find_spec("psycopg") is None:
+        message = "PostgreSQL needs its driver; install it with: pip install 'broadcaster[scale]'"
+        raise InvalidInput(message)
     return create_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
-        max_overflow=20,
+        max_overflow=max(most - pool_size, 0),
         pool_pre_ping=True,
         connect_args={
             "options": "-c statement_timeout=60000 -c lock_timeout=30000"

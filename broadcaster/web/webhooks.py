@@ -8,6 +8,7 @@ message's sid has one effect for ever.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
@@ -25,6 +26,7 @@ _log = structlog.get_logger()
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
 
 _FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
 _MOST_BYTES = 64 * 1024
 _MOST_FIELDS = 100
 _LOOK_AGAIN = 0.02
@@ -43,12 +45,11 @@ def receive() -> Response:
     except InvalidAddress:
         # A short code or a name such as BANK: nobody who could join, and nobody to answer.
         _note("bad_address", "inbound")
-        return _twiml(None)
-    with runtime().transaction() as session:
-        handled = inbound.receive(session, runtime(), message)
+        return _twiml(())
+    handled = runtime().run(lambda session: inbound.receive(session, runtime(), message))
     if handled.withdrawn is not None:
         _wait_for_hand_overs(handled.withdrawn)
-    return _twiml(handled.answer)
+    return _twiml(handled.answers)
 
 
 @blueprint.post("/status", defaults={"token": ""})
@@ -61,8 +62,7 @@ def status(token: str) -> Response:
         update = runtime().provider.parse_status(fields)
     except MalformedWebhook as error:
         _refuse(error)
-    with runtime().transaction() as session:
-        statuses.apply(session, runtime(), token, update)
+    runtime().run(lambda session: statuses.apply(session, runtime(), token, update))
     return Response(status=200)
 
 
@@ -72,29 +72,54 @@ def _signed_fields() -> dict[str, str]:
     The signature is checked over everything received, at the URL that was configured: the Host
     header is the sender's to choose.
     """
-    if request.mimetype != _FORM or "Content-Encoding" in request.headers:
-        abort(415)
     if (request.content_length or 0) > _MOST_BYTES:
         abort(413)
+    body = request.get_data(cache=False)
+    if request.mimetype != _FORM or "Content-Encoding" in request.headers:
+        _refuse_other_body(body)
     try:
         pairs = parse_qsl(
-            request.get_data(cache=False).decode("ascii"),
+            body.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=_MOST_FIELDS,
         )
     except ValueError:
         abort(400)
-    query = request.query_string.decode("ascii", "replace")
-    url = runtime().settings.public_url + request.path + (f"?{query}" if query else "")
-    if not runtime().provider.is_authentic(url, pairs, request.headers.get("X-Twilio-Signature")):
-        _log.warning("webhook_not_authentic", endpoint=request.endpoint)
-        abort(403)
+    if not runtime().provider.is_authentic(_signed_url(), pairs, _signature()):
+        _refuse_stranger()
     fields = dict(pairs)
     if len(fields) != len(pairs):
         _log.warning("webhook_repeats_a_field", endpoint=request.endpoint)
         abort(400)
     return fields
+
+
+def _refuse_other_body(body: bytes) -> NoReturn:
+    """Refuse what is no form: our webhooks are forms, even if Twilio itself sent this one."""
+    signed = runtime().provider.is_authentic_body(_signed_url(), body, _signature())
+    if request.mimetype == _JSON and not signed:
+        _refuse_stranger()
+    abort(415)
+
+
+def _refuse_stranger() -> NoReturn:
+    _log.warning(
+        "webhook_not_authentic",
+        endpoint=request.endpoint,
+        signature="wrong" if _signature() else "missing",
+        checked_against=runtime().settings.public_url,
+    )
+    abort(403)
+
+
+def _signed_url() -> str:
+    query = request.query_string.decode("ascii", "replace")
+    return runtime().settings.public_url + request.path + (f"?{query}" if query else "")
+
+
+def _signature() -> str | None:
+    return request.headers.get("X-Twilio-Signature")
 
 
 def _wait_for_hand_overs(subscriber_id: int) -> None:
@@ -121,5 +146,5 @@ def _note(kind: str, reference: str) -> None:
         incidents.note(session, kind, reference, runtime().clock.now())
 
 
-def _twiml(text: str | None) -> Response:
-    return Response(runtime().provider.render_answer(text), mimetype="text/xml")
+def _twiml(texts: Sequence[str]) -> Response:
+    return Response(runtime().provider.render_answer(texts), mimetype="text/xml")

@@ -159,6 +159,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("author_id", sa.Integer(), nullable=False),
         sa.Column("audience", sa.Integer(), nullable=True),
+        sa.Column("held_code", sa.Integer(), nullable=True),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed", sa.DateTime(timezone=True), nullable=False),
         sa.Column("started", sa.DateTime(timezone=True), nullable=True),
@@ -205,7 +206,7 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=80), nullable=True),
         sa.Column("review", sa.String(length=24), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answers", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["sender_id"], ["senders.id"], name=op.f("fk_inbound_sender_id")),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.id"], name=op.f("fk_inbound_subscriber_id")
@@ -316,6 +317,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_deliveries_sid"), "deliveries", ["sid"], unique=False)
     op.create_index(
+        op.f("ix_deliveries_state_claimed"), "deliveries", ["state", "claimed"], unique=False
+    )
+    op.create_index(
         op.f("ix_deliveries_subscriber_id_state"),
         "deliveries",
         ["subscriber_id", "state"],
@@ -355,6 +359,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("status_events")
     op.drop_index(op.f("ix_deliveries_subscriber_id_state"), table_name="deliveries")
+    op.drop_index(op.f("ix_deliveries_state_claimed"), table_name="deliveries")
     op.drop_index(op.f("ix_deliveries_sid"), table_name="deliveries")
     op.drop_index(op.f("ix_deliveries_bulletin_id_state_id"), table_name="deliveries")
     op.drop_table("deliveries")

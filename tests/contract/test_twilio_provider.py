@@ -112,7 +112,7 @@ def send_one(answer, **options):
             serving(answer) as stub,
             provider_at(stub.url, **options).connect() as connection,
         ):
-            return await connection.send(message()), stub.seen
+            return await connection.send(message(), begin_within=60), stub.seen
 
     return play(story)
 
@@ -232,7 +232,7 @@ def test_where_nobody_listens_nothing_was_sent():
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         async with provider_at(f"http://127.0.0.1:{port}").connect() as connection:
-            return await connection.send(message())
+            return await connection.send(message(), begin_within=60)
 
     assert play(story) == Deferred(retry_after=1.0)
 
@@ -244,7 +244,7 @@ def test_a_server_that_is_not_twilio_is_told_nothing():
         async with serving(accepting()) as stub:
             secure = stub.url.replace("http:", "https:")
             async with provider_at(secure).connect() as connection:
-                return await connection.send(message()), stub.seen
+                return await connection.send(message(), begin_within=60), stub.seen
 
     assert play(story) == (Deferred(retry_after=1.0), [])
 
@@ -264,7 +264,7 @@ def test_a_message_that_found_no_free_line_was_not_sent():
             session = connection._client.http_client.session._session
             occupant = asyncio.create_task(session.get(stub.url, timeout=LONG))
             await arrived.wait()
-            outcome = await connection.send(message())
+            outcome = await connection.send(message(), begin_within=60)
             occupant.cancel()
             await asyncio.gather(occupant, return_exceptions=True)
             return outcome, [request.method for request, _ in stub.seen]
@@ -284,7 +284,7 @@ def test_words_without_a_written_form_are_refused_unsent():
                 text="\ud800",
                 status_callback=CALLBACK,
             )
-            return await connection.send(unwritable), stub.seen
+            return await connection.send(unwritable, begin_within=60), stub.seen
 
     assert play(story) == (Refused(code=400), [])
 
@@ -303,7 +303,7 @@ def test_cancelling_is_not_swallowed():
             serving(hold) as stub,
             provider_at(stub.url).connect() as connection,
         ):
-            sending = asyncio.create_task(connection.send(message()))
+            sending = asyncio.create_task(connection.send(message(), begin_within=60))
             await arrived.wait()
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -319,7 +319,7 @@ def test_the_request_is_exactly_what_twilio_expects(prefix):
             serving(accepting()) as stub,
             provider_at(stub.url).connect() as connection,
         ):
-            await connection.send(message(prefix=prefix))
+            await connection.send(message(prefix=prefix), begin_within=60)
             return stub.seen[0]
 
     request, form = play(story)
@@ -387,7 +387,7 @@ def test_a_hundred_messages_go_out_over_the_whole_pool_at_once(pool):
         ):
             numbers = [f"+155501{index:05}" for index in range(100)]
             outcomes = await asyncio.gather(
-                *(connection.send(message(number)) for number in numbers)
+                *(connection.send(message(number), begin_within=60) for number in numbers)
             )
             return outcomes, most, sorted(form["To"] for _, form in stub.seen) == numbers
 
@@ -493,7 +493,7 @@ def test_what_the_sandbox_may_have_accepted_is_never_called_refused(fault, expec
 
     async def story(server):
         async with provider_at(server.url, timeout=patience).connect() as connection:
-            return await connection.send(message(callback=NOWHERE))
+            return await connection.send(message(callback=NOWHERE), begin_within=60)
 
     with sandbox(fault) as server:
         assert play(lambda: story(server)) == expected
@@ -515,7 +515,7 @@ async def product(provider, told):
             return web.Response(status=204)
         inbound = provider.parse_inbound(dict(pairs))
         told.append(inbound)
-        answer = None if provider.answers_stop_itself(inbound) else "Welkom <bij> NRC & meer"
+        answer = () if provider.answers_stop_itself(inbound) else ("Welkom <bij> NRC & meer",)
         return web.Response(text=provider.render_answer(answer), content_type="text/xml")
 
     async with serving(read) as stub:
@@ -530,7 +530,9 @@ def test_a_conversation_with_the_sandbox_is_signed_read_and_answered():
             texted = ("whatsapp:+15550100001", "whatsapp:+15550100099", "NRC AAN é")
             received = await asyncio.to_thread(server.inbound, *texted)
             callback = f"{stub.url}/status?d=17"
-            outcome = await connection.send(message(prefix="whatsapp:", callback=callback))
+            outcome = await connection.send(
+                message(prefix="whatsapp:", callback=callback), begin_within=60
+            )
             await asyncio.to_thread(server.settle)
             return received, outcome, told, server.messages("+15550100001")
 
@@ -556,9 +558,9 @@ def test_we_and_the_carrier_agree_on_who_answers_a_stop_and_what_it_blocks():
             for text in texts:
                 asked = ("+15550100001", "+15550100099")
                 stopped = await asyncio.to_thread(server.inbound, *asked, text)
-                after_stop = await connection.send(outbound)
+                after_stop = await connection.send(outbound, begin_within=60)
                 await asyncio.to_thread(server.inbound, *asked, "UNSTOP")
-                after_start = await connection.send(outbound)
+                after_start = await connection.send(outbound, begin_within=60)
                 verdicts.append((bool(stopped["carrier_reply"]), after_stop, type(after_start)))
             await asyncio.to_thread(server.settle)
             return verdicts, [each for each in told if isinstance(each, InboundMessage)]

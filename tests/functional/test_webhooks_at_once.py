@@ -14,7 +14,7 @@ from sqlalchemy import select
 from broadcaster.app import create_app
 from broadcaster.cli.server import WebServer
 from broadcaster.core.messages import Accepted
-from broadcaster.storage import deliveries
+from broadcaster.storage import audience
 from broadcaster.storage.models import Delivery
 from tests.world import phone
 
@@ -170,7 +170,7 @@ def test_a_stop_that_comes_first_withdraws_what_is_queued_and_is_answered_at_onc
     order = Order(world)
     world.provider.answer = SlowProvider()
     with world.runtime.transaction() as session:
-        deliveries.freeze_audience(session, number, 1, world.clock.now())
+        audience.freeze(session, number, 1, world.clock.now())
 
     twilio.text("STOP", ANNA)
 
@@ -185,7 +185,7 @@ def test_a_stop_waits_for_a_lost_worker_no_longer_than_it_is_set_to(make_twilio)
     number = world.bulletin()
     now = world.clock.now()
     with world.runtime.transaction() as session:
-        deliveries.freeze_audience(session, number, 1, now)
+        audience.freeze(session, number, 1, now)
         session.execute(select(Delivery)).scalar_one().state = "claimed"
 
     response = twilio.text("STOP", ANNA)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +107,22 @@ def test_no_cell_of_an_export_is_a_formula(cell):
 
     assert not written.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert written.endswith(cell)
+
+
+def test_exports_at_once_all_succeed(busy):
+    """Each keeps its checkpoint; two of the same size are one."""
+    failures = []
+
+    def take():
+        try:
+            b"".join(audit.export(busy.runtime, Format.BUNDLE))
+        except sa.exc.SQLAlchemyError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 import time
@@ -13,10 +14,11 @@ from sqlalchemy import select, update
 
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import State
+from broadcaster.core.errors import Conflict
 from broadcaster.core.messages import Accepted, Deferred, Refused, Unknown
 from broadcaster.ledger.entry import Event, parse
 from broadcaster.services import bulletins, dispatch
-from broadcaster.storage import deliveries, ledger
+from broadcaster.storage import audience, claims, deliveries, ledger
 from broadcaster.storage import lists as stored_lists
 from broadcaster.storage.models import Bulletin, Delivery, Subscriber
 from broadcaster.testing import FakeProvider, FixedClock, accept
@@ -129,11 +131,11 @@ def test_the_answer_to_a_stop_can_see_a_hand_over_under_way(world):
     world.bulletin()
     dispatch.start_due(world.runtime)
     with world.runtime.transaction() as session:
-        claims, _looked_at = deliveries.claim(session, 10, world.clock.now())
+        claimed, _looked_at = claims.claim(session, 10, world.clock.now())
 
     handled = world.receive(phone(1), "STOP")
 
-    assert len(claims) == 1
+    assert len(claimed) == 1
     with world.runtime.reading() as session:
         assert deliveries.is_in_flight(session, handled.withdrawn)
 
@@ -219,7 +221,7 @@ def test_a_refusal_because_of_a_stop_is_an_opt_out(world):
     assert world.events()[-1] == ("provider_stop", "*")
     with world.runtime.reading() as session:
         item = stored_lists.by_keyword(session, "NRC")
-        assert bulletins.bulletins.reachable(session, item.id) == {}
+        assert audience.reachable(session, item.id) == {}
 
 
 def test_a_claim_whose_worker_died_becomes_unknown_and_is_never_sent_again(world):
@@ -227,7 +229,7 @@ def test_a_claim_whose_worker_died_becomes_unknown_and_is_never_sent_again(world
     number = world.bulletin()
     dispatch.start_due(world.runtime)
     with world.runtime.transaction() as session:
-        deliveries.claim(session, 10, world.clock.now())
+        claims.claim(session, 10, world.clock.now())
 
     world.clock.advance(minutes=5)
     world.send()
@@ -268,7 +270,7 @@ def test_cancelling_takes_back_the_rest(world):
     number = world.bulletin()
     dispatch.start_due(world.runtime)
     with world.runtime.transaction() as session:
-        deliveries.claim(session, 1, world.clock.now())
+        claims.claim(session, 1, world.clock.now())
         bulletins.cancel(session, number, now=world.clock.now())
     world.send()
 
@@ -349,3 +351,140 @@ def sqlite_template_runtime(request, tmp_path_factory):
     yield make
     for maker in made:
         next(maker, None)
+
+
+def test_what_comes_back_after_a_cancellation_waits_for_nobody(world):
+    """P4: a delivery that the provider deferred belongs to no queue once its bulletin is over."""
+    world.text(phone(1), "NRC AAN")
+    number = world.bulletin()
+
+    def cancel_meanwhile(_message):
+        with world.runtime.transaction() as session:
+            bulletins.cancel(session, number, now=world.clock.now())
+        return Deferred(retry_after=1.0)
+
+    world.provider.answer = cancel_meanwhile
+    world.send()
+
+    assert world.report(number).skipped == {"cancelled": 1}
+
+
+def test_a_worker_that_died_in_a_cancelled_bulletin_leaves_no_hand_over_open(world):
+    world.text(phone(1), "NRC AAN")
+    number = world.bulletin()
+    dispatch.start_due(world.runtime)
+    with world.runtime.transaction() as session:
+        claims.claim(session, 1, world.clock.now())
+        bulletins.cancel(session, number, now=world.clock.now())
+    world.clock.advance(minutes=5)
+    world.send()
+
+    assert world.report(number).by_state == {State.UNKNOWN: 1}
+
+
+def test_a_row_that_cannot_be_opened_fails_alone(world):
+    for number in range(3):
+        world.text(phone(number), "NRC AAN")
+    with world.runtime.transaction() as session:
+        session.execute(
+            update(Subscriber).where(Subscriber.id == 2).values(address_sealed=b"x" * 40)
+        )
+    number = world.bulletin()
+    world.send()
+
+    report = world.report(number)
+    assert report.by_state == {State.ACCEPTED: 2, State.FAILED: 1}
+    assert report.bulletin.state == BulletinState.FINISHED
+
+
+def test_a_stop_of_the_engine_leaves_the_rest_queued(world):
+    for number in range(90):
+        world.text(phone(number), "NRC AAN")
+    number = world.bulletin()
+    dispatch.start_due(world.runtime)
+    asked = iter([True, False])
+    asyncio.run(dispatch.send_waiting(world.runtime, goes_on=lambda: next(asked)))
+
+    concurrency = world.runtime.settings.sending.concurrency
+    assert len(world.provider.sent) == concurrency
+    assert world.report(number).of(State.QUEUED) == 90 - concurrency
+
+
+@pytest.mark.parametrize("code", [20003, 21606, 63016, 21617])
+def test_a_refusal_that_would_meet_everybody_holds_the_bulletin(world, code):
+    """One wrong token must not burn the whole audience."""
+    for number in range(90):
+        world.text(phone(number), "NRC AAN")
+    world.provider.answer = lambda _message: Refused(code=code)
+    number = world.bulletin()
+    world.send()
+
+    report = world.report(number)
+    assert report.bulletin.state == BulletinState.HELD
+    assert report.bulletin.held_code == code
+    assert report.of(State.QUEUED) == 90
+    assert len(world.provider.sent) <= world.runtime.settings.sending.concurrency
+
+
+def test_a_held_bulletin_goes_on_with_those_who_have_not_got_it(world):
+    for number in range(60):
+        world.text(phone(number), "NRC AAN")
+    answers = iter([accept] * 30 + [lambda _message: Refused(code=20003)] * 20)
+
+    def answer(message):
+        return next(answers, accept)(message)
+
+    world.provider.answer = answer
+    number = world.bulletin()
+    world.send()
+    assert world.report(number).of(State.QUEUED) == 30
+    first = set(world.recipients()[:30])
+
+    now = world.clock.now()
+    with world.runtime.transaction() as session:
+        check = bulletins.check(session, number)
+        assert check.people == 30
+        bulletins.schedule(
+            session,
+            number,
+            version=check.bulletin.version,
+            starts_at=now,
+            zone="UTC",
+            now=now,
+        )
+    world.send()
+
+    assert world.report(number).bulletin.state == BulletinState.FINISHED
+    assert len(world.recipients()) == 80
+    assert not first & set(world.recipients()[50:])
+
+
+def test_a_bulletin_that_some_have_cannot_be_rewritten(world):
+    world.text(phone(1), "NRC AAN")
+    world.provider.answer = lambda _message: Refused(code=20003)
+    number = world.bulletin()
+    world.send()
+    held = world.report(number).bulletin
+
+    with pytest.raises(Conflict), world.runtime.transaction() as session:
+        bulletins.revise(
+            session,
+            number,
+            list_id=held.list_id,
+            text="Iets anders",
+            version=held.version,
+            now=world.clock.now(),
+        )
+
+
+def test_who_cannot_be_reached_on_whatsapp_is_known_before(world):
+    """WhatsApp takes a free text for 24 hours after the person's last one."""
+    world.text(phone(1), "NRC AAN")
+    world.text(phone(2, whatsapp=False), "NRC AAN")
+    world.clock.advance(hours=20)
+    world.text(phone(3), "NRC AAN")
+    world.clock.advance(hours=5)
+
+    with world.runtime.reading() as session:
+        item = stored_lists.by_keyword(session, "NRC")
+        assert bulletins.outside_window(session, item.id, world.clock.now()) == 1

@@ -325,3 +325,54 @@ def _nobody_reachable(world) -> bool:
 def _document(world, sha256: str) -> str:
     with world.runtime.reading() as session:
         return ledger.document(session, sha256).text
+
+
+def test_a_stop_on_a_button_with_a_payload_of_its_own_is_heard(world):
+    world.text(ANNA, "NRC AAN")
+    world.text(ANNA, "Stop", button="flow-17-b")
+
+    assert world.events()[-1] == ("opt_out_all", "*")
+
+
+def test_start_does_not_tell_a_subscriber_that_they_are_on_no_list(world):
+    world.text(ANNA, "NRC AAN")
+    answer = world.text(ANNA, "START")
+
+    assert "pas weer" not in answer
+    assert world.events() == [("opt_in", "nrc")]
+
+
+def test_help_that_the_operator_wrote_at_twilio_is_not_given_twice(world):
+    assert world.text(BILAL, "HELP", opt_out_type="HELP") is None
+
+
+def test_leaving_suggests_only_a_list_that_can_be_joined_again(world):
+    world.text(ANNA, "SPORT AAN")
+    with world.runtime.transaction() as session:
+        lists.by_keyword(session, "SPORT").is_open = False
+    answer = world.text(ANNA, "SPORT UIT")
+
+    assert "SPORT AAN" not in answer
+
+
+def test_the_rule_of_an_entry_is_what_decided(world):
+    world.text(BILAL, "NRC AAN", opt_out_type="STOP")
+
+    (entry,) = world.entries()
+    assert entry.event.value == "opt_out_all"
+    assert entry.rule.startswith("provider-stop@")
+    assert entry.method.value == "provider_keyword"
+
+
+def test_joining_several_lists_is_confirmed_in_messages_that_fit(world):
+    handled = world.receive(ANNA, "NRC AAN SPORT AAN")
+
+    assert len(handled.answers) == 2
+    assert all(len(text) <= 1600 for text in handled.answers)
+
+
+def test_a_list_is_found_whatever_the_case_of_its_letters(world):
+    with world.runtime.transaction() as session:
+        lists.by_keyword(session, "SPORT").keyword = "ÖKO"
+    with world.runtime.reading() as session:
+        assert lists.by_keyword(session, "öko").keyword == "ÖKO"

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from broadcaster.core.delivery import State
 from broadcaster.core.messages import Accepted, ProviderStatus, StatusUpdate, Unknown
 from broadcaster.services import dispatch, statuses
-from broadcaster.storage import deliveries, incidents
+from broadcaster.storage import claims, deliveries, incidents
 from broadcaster.storage.models import Delivery, StatusEvent
 from tests.world import phone
 
@@ -84,7 +84,7 @@ def test_a_callback_before_the_answer_was_stored_counts(world):
     world.bulletin()
     dispatch.start_due(world.runtime)
     with world.runtime.transaction() as session:
-        (claim,), _looked_at = deliveries.claim(session, 1, world.clock.now())
+        (claim,), _looked_at = claims.claim(session, 1, world.clock.now())
 
     report(world, "delivered", token=statuses.callback_token(world.runtime, claim.delivery_id))
     with world.runtime.transaction() as session:

@@ -106,7 +106,9 @@ def test_no_page_or_script_asks_a_foreign_host():
     foreign = [
         str(path.relative_to(ROOT))
         for path in shipped
-        if any(mark in path.read_text() for mark in ('src="http', "url(http", '@import "http', "//cdn"))
+        if any(
+            mark in path.read_text() for mark in ('src="http', "url(http", '@import "http', "//cdn")
+        )
     ]
 
     assert shipped

@@ -159,3 +159,24 @@ def test_a_machine_is_not_answered(rule):
 )
 def test_what_a_person_has_to_read(text, review):
     assert decide(text, Standing(), circumstances()).review is review
+
+
+def test_being_unsure_is_asked_once_and_always_put_before_a_person():
+    text = reading(Intent.none, unsure=True)
+
+    first = decide(text, Standing(), circumstances())
+    again = decide(text, Standing(), circumstances(may_guide=False))
+
+    assert [answer.reply for answer in first.answers] == [Reply.UNSURE]
+    assert (again.answers, again.review) == ((), Review.UNSURE)
+
+
+def test_start_restarts_only_what_was_stopped():
+    on_a_list = decide(
+        reading(Intent.start_again), Standing(current=frozenset({"NRC"})), circumstances()
+    )
+    stopped = decide(reading(Intent.start_again), Standing(stopped=True), circumstances())
+
+    assert ([a.reply for a in on_a_list.answers], on_a_list.changes) == ([Reply.HELP], ())
+    assert [a.reply for a in stopped.answers] == [Reply.RESTARTED]
+    assert [change.event for change in stopped.changes] == [Event.RESTART]

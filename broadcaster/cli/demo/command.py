@@ -19,17 +19,24 @@ _PORT = 8000
 
 @click.command()
 @click.option("--once", is_flag=True, help="Play the whole story by itself and exit 0 or 1.")
-@click.option("--port", type=click.IntRange(1, 65535), default=None, help=f"[default: {_PORT}]")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65534),
+    default=None,
+    help=f"The product's port; the phones get the next one. [default: {_PORT}]",
+)
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
-    help="Keep the data here. [default: a temporary directory]",
+    envvar="BROADCASTER_HOME",
+    help="Keep the data here. [default: BROADCASTER_HOME, or a directory that goes at the end]",
 )
 @click.pass_context
 def demo(context: click.Context, *, once: bool, port: int | None, home: Path | None) -> None:
     """Run everything on simulated phones: nothing leaves this machine, nothing costs money."""
     with ExitStack() as stack:
+        kept = home is not None
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="broadcaster-")))
         if once:
@@ -46,12 +53,12 @@ def demo(context: click.Context, *, once: bool, port: int | None, home: Path | N
             context.exit(0 if passed else 1)
         own = port or _PORT
         stage = set_up(stack, home.absolute(), port=own, phones_port=own + 1)
-        _welcome(stage)
+        _welcome(stage, kept=kept)
         # Waiting without an end in a way that Ctrl-C interrupts.
         threading.Event().wait()
 
 
-def _welcome(stage: Stage) -> None:
+def _welcome(stage: Stage, *, kept: bool) -> None:
     say("")
     say("Broadcaster runs, on simulated phones. Nothing leaves this machine.")
     say("")
@@ -62,5 +69,8 @@ def _welcome(stage: Stage) -> None:
     say(f"  4. The ledger     {stage.url}/ledger   download and verify it:")
     say(f"                    {AUDITOR} / {stage.passwords[AUDITOR]}")
     say("")
-    say(f"  Data: {stage.home}")
-    say("  Stop with Ctrl-C.")
+    if kept:
+        say(f"  Data: {stage.home}. Other commands use it with BROADCASTER_HOME={stage.home}")
+        say("  Stop with Ctrl-C.")
+    else:
+        say("  Stop with Ctrl-C; the data goes with it. To keep it: --home DIRECTORY")

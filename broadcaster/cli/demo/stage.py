@@ -97,20 +97,9 @@ def set_up(
     runtime = _prepare(home)
     # The last connection that closes puts everything into the one file that people copy.
     stack.callback(runtime.database.dispose)
-    configure(runtime.settings.log)
-    server = WebServer(
-        create_app(runtime, phones_url=sandbox.url),
-        host=_HOST,
-        port=own_port,
-        threads=runtime.settings.web.threads,
-    )
     passwords = _accounts(runtime)
-    server.start()
-    stack.callback(server.stop)
+    _serve(stack, runtime, own_port, sandbox.url)
     sandbox.point_to(url)
-    engine = build_engine(runtime)
-    engine.start()
-    stack.callback(engine.stop)
     return Stage(
         home=home,
         url=url,
@@ -119,6 +108,21 @@ def set_up(
         runtime=runtime,
         passwords=passwords,
     )
+
+
+def _serve(stack: ExitStack, runtime: Runtime, port: int, phones_url: str) -> None:
+    configure(runtime.settings.log)
+    server = WebServer(
+        create_app(runtime, phones_url=phones_url),
+        host=_HOST,
+        port=port,
+        threads=runtime.settings.web.threads,
+    )
+    server.start()
+    stack.callback(server.stop)
+    engine = build_engine(runtime)
+    engine.start()
+    stack.callback(engine.stop)
 
 
 def _account(home: Path) -> Account:
@@ -193,6 +197,8 @@ public_url = "{url}"
 name = "{cast.ORGANISATION}"
 contact = "redactie@ochtendpost.example"
 language = "nl"
+storage = "Op deze computer; het is een demonstratie"
+retention = "Zolang je op een lijst staat; het bewijs van toestemming zolang ernaar gevraagd kan worden"
 
 [twilio]
 account_sid = "{account.sid}"

@@ -17,7 +17,7 @@ from broadcaster.cli.demo import cast as roles
 from broadcaster.cli.demo.editor import Browser, PageError
 from broadcaster.cli.demo.stage import AUDITOR, EDITOR, Stage
 from broadcaster.cli.output import complain, say
-from broadcaster.core.address import Address
+from broadcaster.core.address import Address, Channel
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import TAKEN, SkipReason, State
 from broadcaster.core.errors import BroadcasterError
@@ -91,8 +91,10 @@ class _Teller:
         )
 
     def _ask(self) -> str:
-        phone, sender = _ROUTES[-1]
-        answer = self._text(phone, sender, "Is dit die lijst van de krant, en staat er iets op?")
+        # A phone that never asked: guidance is given once an hour, and a home may be used again.
+        now = self._stage.runtime.clock.now()
+        phone = Address(Channel.WHATSAPP, f"+1555{now:%d%H%M%S}"[:12])
+        answer = self._text(phone, roles.WHATSAPP, "Is dit de lijst van de krant?")
         _expect("STOP" in answer, f"the guidance says {answer!r}")
         return "Another phone only asks something: one helpful line, and no subscription."
 

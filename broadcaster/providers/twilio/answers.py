@@ -1,8 +1,9 @@
-"""The answer to an inbound webhook, as TwiML: one message, or none."""
+"""The answer to an inbound webhook, as TwiML: messages, or none."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from twilio.twiml.messaging_response import (  # type: ignore[import-untyped] # ships no types
     MessagingResponse,
@@ -12,15 +13,16 @@ from twilio.twiml.messaging_response import (  # type: ignore[import-untyped] # 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render_answer(text: str | None) -> str:
-    """Write TwiML that sends this text to the author, or that sends nothing.
+def render_answer(texts: Sequence[str]) -> str:
+    """Write TwiML that sends these texts to the author, or that sends nothing.
 
     Args:
-        text: the words; control characters that XML cannot carry are left out.
+        texts: a message each; control characters that XML cannot carry are left out.
     """
     response = MessagingResponse()
-    # A reader of XML turns every line end into \n anyway; so the words are what we wrote.
-    words = _NOT_XML.sub("", text or "").replace("\r\n", "\n").replace("\r", "\n")
-    if words:
-        response.message(words)
+    for text in texts:
+        # A reader of XML turns every line end into \n anyway; so the words are what we wrote.
+        words = _NOT_XML.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+        if words:
+            response.message(words)
     return str(response)

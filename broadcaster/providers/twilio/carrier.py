@@ -27,6 +27,17 @@ def answers_stop_itself(message: InboundMessage) -> bool:
     return message.opt_out_type is OptOutType.STOP or _is_one_of(STOP_WORDS, message)
 
 
+def answers_help_itself(message: InboundMessage) -> bool:
+    """Tell whether Twilio has given the help text that the operator wrote for Advanced Opt-Out.
+
+    Its default help on SMS does not say who we are, so that one does not count as an answer.
+
+    Args:
+        message: the text as received.
+    """
+    return message.opt_out_type is OptOutType.HELP
+
+
 def lifts_block_itself(message: InboundMessage) -> bool:
     """Tell whether Twilio has lifted its own block, so that messages arrive again.
 

@@ -11,7 +11,7 @@ from twilio.rest import Client  # type: ignore[import-untyped] # ships no types
 from broadcaster.core.messages import InboundMessage, StatusUpdate
 from broadcaster.providers.twilio import answers, carrier, codes, webhooks
 from broadcaster.providers.twilio.connection import TwilioConnection
-from broadcaster.providers.twilio.signature import is_valid_form
+from broadcaster.providers.twilio.signature import is_valid_body, is_valid_form
 from broadcaster.providers.twilio.transport import Transport, parse_api_base
 
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
@@ -79,6 +79,10 @@ class TwilioProvider:
         """Tell whether Twilio itself made this form request to this URL. Never raises."""
         return is_valid_form(self._tokens, url, parameters, signature)
 
+    def is_authentic_body(self, url: str, body: bytes, signature: str | None) -> bool:
+        """Tell whether Twilio itself made this request, whose body is JSON. Never raises."""
+        return is_valid_body(self._tokens, url, body, signature)
+
     def parse_inbound(self, parameters: Mapping[str, str]) -> InboundMessage:
         """Read an inbound webhook.
 
@@ -96,9 +100,9 @@ class TwilioProvider:
         """
         return webhooks.parse_status(parameters, account_sid=self._account_sid)
 
-    def render_answer(self, text: str | None) -> str:
-        """Write the webhook's answer as TwiML: one message, or none."""
-        return answers.render_answer(text)
+    def render_answer(self, texts: Sequence[str]) -> str:
+        """Write the webhook's answer as TwiML: a message for each text, or none."""
+        return answers.render_answer(texts)
 
     def answers_stop_itself(self, message: InboundMessage) -> bool:
         """Tell whether Twilio has already blocked the author and confirmed the stop."""
@@ -107,6 +111,18 @@ class TwilioProvider:
     def lifts_block_itself(self, message: InboundMessage) -> bool:
         """Tell whether Twilio has lifted its own block of the author at this text."""
         return carrier.lifts_block_itself(message)
+
+    def answers_help_itself(self, message: InboundMessage) -> bool:
+        """Tell whether Twilio has given the help text of Advanced Opt-Out."""
+        return carrier.answers_help_itself(message)
+
+    def keeps_blocking(self, code: int) -> bool:
+        """Tell whether Twilio refuses this person until they text START."""
+        return code == codes.STOPPED_AT_TWILIO
+
+    def concerns_everybody(self, code: int) -> bool:
+        """Tell whether every other recipient would be refused for the same reason."""
+        return codes.explain(code).group in codes.CONCERNING_EVERYBODY
 
     def is_opt_out(self, code: int) -> bool:
         """Tell whether an error code means that the person stopped or blocked us at Twilio."""

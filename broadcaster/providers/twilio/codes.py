@@ -155,6 +155,11 @@ CAUSES: Mapping[int, Cause] = MappingProxyType(
         for code, sentence in sentences.items()
     }
 )
+#: Unlike a block on WhatsApp, which ends when the person writes to us, this ends with START only.
+STOPPED_AT_TWILIO = 21610
+#: Refusals that say nothing of the recipient: the next one would be refused as well.
+CONCERNING_EVERYBODY = frozenset({Group.SENDER, Group.CONTENT, Group.MEDIA})
+
 _UNKNOWN_CODE = Cause(group=Group.OTHER, sentence=GENERAL[Group.OTHER])
 
 

@@ -17,7 +17,12 @@ from broadcaster.core.messages import (
     SendOutcome,
     Unknown,
 )
-from broadcaster.providers.twilio.transport import DEFAULT_WAIT, TooBusyError, UndecidedError
+from broadcaster.providers.twilio.transport import (
+    DEFAULT_WAIT,
+    TooBusyError,
+    UndecidedError,
+    line_within,
+)
 from broadcaster.providers.twilio.webhooks import MESSAGE_SID
 
 _BAD_REQUEST = 400
@@ -46,16 +51,20 @@ class TwilioConnection:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def send(self, message: OutboundMessage) -> SendOutcome:
+    async def send(self, message: OutboundMessage, *, begin_within: float) -> SendOutcome:
         """Hand over one message, once, and say what became of the request. Never raises.
 
         Only a request that provably took nothing is deferred; what cannot be decided is unknown.
 
         Args:
             message: what goes to whom.
+            begin_within: seconds in which there must be a line, or nothing is sent.
         """
         if not _can_be_written(message):
             return Refused(code=_BAD_REQUEST)
+        if begin_within <= 0:
+            return Deferred(retry_after=0.0)
+        line_within.set(begin_within)
         try:
             return await self._create(message)
         except Exception as error:  # noqa: BLE001 - the request may have left; the caller must know what is known

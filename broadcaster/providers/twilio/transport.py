@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import math
 import re
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -27,6 +29,10 @@ _TOO_MANY_REQUESTS = 429
 _REQUEST_TIMEOUT = 408
 # Shorter than any server's own, so that we do not write to a line that is just being closed.
 _KEEP_ALIVE = 5.0
+
+
+# How long the request of this task may wait for a line: the library has no way to pass it on.
+line_within: ContextVar[float] = ContextVar("line_within", default=math.inf)
 
 
 class TooBusyError(Exception):
@@ -78,20 +84,23 @@ class _Session:
 
     def __init__(self, *, base: SplitResult, timeout: float, pool: int) -> None:
         self._base = base
-        # Waiting for a free line ends by itself first, so that it can never be mistaken for a
-        # request under way: until there is a line, nothing was sent.
-        self._timeout = aiohttp.ClientTimeout(total=2 * timeout, connect=timeout, sock_read=timeout)
+        self._seconds = timeout
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=pool, keepalive_timeout=_KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
             trust_env=False,
         )
 
     async def request(self, *, url: str, **options: Any) -> aiohttp.ClientResponse:  # noqa: ANN401 - whatever the library passes on
         """Make a request to the configured host instead of the library's own."""
         target = urlsplit(url)._replace(scheme=self._base.scheme, netloc=self._base.netloc)
-        options["timeout"] = self._timeout  # the library hands on None, which would mean no end
+        # The library hands on None, which would mean no end. Waiting for a line ends by itself
+        # first, so that it can never be mistaken for a request under way.
+        options["timeout"] = aiohttp.ClientTimeout(
+            total=2 * self._seconds,
+            connect=min(self._seconds, line_within.get()),
+            sock_read=self._seconds,
+        )
         return await self._session.request(url=target.geturl(), **options)
 
     async def close(self) -> None:

@@ -33,6 +33,7 @@ class Bulletin(Base):
     version: Mapped[int] = mapped_column(default=1)
     author_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     audience: Mapped[int | None]
+    held_code: Mapped[int | None]
     created: Mapped[datetime] = mapped_column(UtcDateTime)
     changed: Mapped[datetime] = mapped_column(UtcDateTime)
     started: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -47,6 +48,7 @@ class Delivery(Base):
         UniqueConstraint("bulletin_id", "subscriber_id"),
         Index(None, "bulletin_id", "state", "id"),
         Index(None, "subscriber_id", "state"),
+        Index(None, "state", "claimed"),
         Index(None, "sid"),
     )
 

@@ -66,4 +66,4 @@ class Inbound(Base):
     rule: Mapped[str | None] = mapped_column(String(80))
     review: Mapped[str | None] = mapped_column(String(24))
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    answer: Mapped[str | None] = mapped_column(Text)
+    answers: Mapped[str | None] = mapped_column(Text)

@@ -119,7 +119,8 @@ def test_the_products_own_requests_pass(referee, sandbox):
                         recipient=Address.parse(recipient),
                         text="Dag, één nieuwtje",
                         status_callback="https://news.example.org/webhooks/twilio/status/17-ab",
-                    )
+                    ),
+                    begin_within=60,
                 )
                 for recipient, sender in ((ANNA, SMS), (f"whatsapp:{ANNA}", WHATSAPP))
             ]

@@ -21,14 +21,14 @@ def words_of(twiml):
     return [(verb.tag, verb.text) for verb in response]
 
 
-@pytest.mark.parametrize("silent", [None, "", "\x00\x07", "\ud800"])
+@pytest.mark.parametrize("silent", [(), ("",), ("\x00\x07", ""), ("\ud800",)])
 def test_no_words_are_no_message(silent):
     assert words_of(render_answer(silent)) == []
 
 
 def test_markup_in_the_words_is_words():
     text = "<b>NRC</b> & \"vrienden\"\nstuur 'UIT' ✓ 😀"
-    assert words_of(render_answer(text)) == [("Message", text)]
+    assert words_of(render_answer([text])) == [("Message", text)]
 
 
 @given(ANYTHING)
@@ -40,4 +40,8 @@ def test_what_xml_can_carry_arrives_and_the_rest_is_left_out(text):
         if character in "\t\n"
         or (character >= " " and not re.match("[\ud800-\udfff\ufffe\uffff]", character))
     )
-    assert words_of(render_answer(text)) == ([("Message", kept)] if kept else [])
+    assert words_of(render_answer([text])) == ([("Message", kept)] if kept else [])
+
+
+def test_each_text_is_a_message_of_its_own():
+    assert words_of(render_answer(["een", "twee"])) == [("Message", "een"), ("Message", "twee")]

@@ -121,7 +121,7 @@ def test_a_user_id_is_nobody_on_sms():
 
 def test_a_button_says_more_than_its_title():
     message = inbound(Body="Ja, graag", ButtonText="Ja, graag", ButtonPayload="NRC AAN")
-    assert (message.button, message.words) == ("NRC AAN", "NRC AAN")
+    assert (message.button, message.words) == ("NRC AAN", "Ja, graag\nNRC AAN")
     assert inbound(ButtonPayload="").button is None
 
 

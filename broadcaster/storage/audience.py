@@ -1,0 +1,108 @@
+"""Who is on a list and can be reached: one definition, for counting and for sending."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, SQLColumnExpression, and_, case, func, insert, literal, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
+
+from broadcaster.core.address import Channel
+from broadcaster.core.delivery import SkipReason, State
+from broadcaster.storage.models import (
+    Bulletin,
+    CarrierBlock,
+    Delivery,
+    Inbound,
+    ListSender,
+    Subscriber,
+    Subscription,
+)
+
+#: A person consents to a list while the projection says so and they have not stopped everything.
+CONSENTS = (Subscription.state == "in", Subscriber.stopped_at.is_(None))
+#: The provider itself keeps us from reaching a person on the sender of their channel.
+BLOCKED: ColumnElement[bool] = CarrierBlock.subscriber_id.is_not(None)
+
+
+def members(list_id: int, *columns: SQLColumnExpression[Any]) -> Select[*tuple[Any, ...]]:
+    """Select columns of everybody on a list whose channel has a sender."""
+    return (
+        select(*columns)
+        .select_from(Subscription)
+        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+        .join(
+            ListSender,
+            and_(ListSender.list_id == list_id, ListSender.channel == Subscriber.channel),
+        )
+        .outerjoin(
+            CarrierBlock,
+            and_(
+                CarrierBlock.subscriber_id == Subscriber.id,
+                CarrierBlock.sender_id == ListSender.sender_id,
+            ),
+        )
+        .where(Subscription.list_id == list_id, *CONSENTS)
+    )
+
+
+def reachable(session: Session, list_id: int) -> dict[tuple[str, bool], int]:
+    """Count who is on a list: (channel, blocked by the provider) → people."""
+    rows = session.execute(
+        members(list_id, Subscriber.channel, BLOCKED, func.count()).group_by(
+            Subscriber.channel, BLOCKED
+        )
+    ).all()
+    return {(channel, bool(is_blocked)): number for channel, is_blocked, number in rows}
+
+
+def silent_on_whatsapp(session: Session, list_id: int, since: datetime) -> int:
+    """Count people on WhatsApp who have not written to the list's sender since a moment."""
+    wrote = (
+        select(Inbound.sid)
+        .where(
+            Inbound.subscriber_id == Subscriber.id,
+            Inbound.sender_id == ListSender.sender_id,
+            Inbound.received >= since,
+        )
+        .exists()
+    )
+    return int(
+        session.execute(
+            members(list_id, func.count()).where(
+                Subscriber.channel == Channel.WHATSAPP.value, ~BLOCKED, ~wrote
+            )
+        ).scalar_one()
+    )
+
+
+def freeze(session: Session, bulletin_id: int, list_id: int, now: datetime) -> int:
+    """Make one delivery for everybody on the list at this moment; return how many."""
+    columns = {
+        "bulletin_id": literal(bulletin_id),
+        "subscriber_id": Subscriber.id,
+        "sender_id": ListSender.sender_id,
+        "state": case((BLOCKED, State.SKIPPED.value), else_=State.QUEUED.value),
+        "reason": case((BLOCKED, SkipReason.CARRIER_BLOCKED.value), else_=None),
+        "attempt": literal(0),
+        "changed": literal(now, type_=Delivery.changed.type),
+    }
+    chosen = members(list_id, *columns.values()).order_by(Subscriber.id)
+    session.execute(insert(Delivery).from_select(list(columns), chosen))
+    return session.execute(
+        select(func.count()).select_from(Delivery).where(Delivery.bulletin_id == bulletin_id)
+    ).scalar_one()
+
+
+def still_queued(session: Session, bulletin_id: int) -> dict[str, int]:
+    """Count, by channel, who has not got a bulletin that was held on its way."""
+    rows = session.execute(
+        select(Subscriber.channel, func.count())
+        .join(Delivery, Delivery.subscriber_id == Subscriber.id)
+        .join(Bulletin, Bulletin.id == Delivery.bulletin_id)
+        .where(Delivery.bulletin_id == bulletin_id, Delivery.state == State.QUEUED.value)
+        .group_by(Subscriber.channel)
+    ).all()
+    return {row.channel: row[1] for row in rows}
