@@ -9,6 +9,7 @@ from broadcaster.core.errors import InvalidInput
 from broadcaster.runtime import Runtime
 from broadcaster.web import (
     access,
+    account,
     bulletins,
     compose,
     desk,
@@ -23,6 +24,22 @@ from broadcaster.web import (
     ledger,
     public,
     schedule,
+    texts,
+    webhooks,
+)
+
+_PAGES = (
+    public,
+    entry,
+    account,
+    languages,
+    desk,
+    texts,
+    bulletins,
+    compose,
+    schedule,
+    ledger,
+    health,
     webhooks,
 )
 
@@ -41,42 +58,37 @@ def create_app(runtime: Runtime, *, phones_url: str | None = None) -> Flask:
         template_folder="templates",
         static_folder="static",
     )
-    app.config.update(
-        SECRET_KEY=settings.secrets.session_key.reveal(),
-        PHONES_URL=phones_url,
-        SESSION_COOKIE_NAME="__Host-form" if _is_https(runtime) else "form",
-        SESSION_COOKIE_SECURE=_is_https(runtime),
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_TIME_LIMIT=None,
-        # Our own check of the origin stands in: the Referer is not sent at all.
-        WTF_CSRF_SSL_STRICT=False,
-        BABEL_DEFAULT_LOCALE="en",
-    )
-    if not app.config["SECRET_KEY"]:
-        message = "There is no session key yet. Make the keys with: broadcaster init"
-        raise InvalidInput(message)
+    app.config.update(PHONES_URL=phones_url, BABEL_DEFAULT_LOCALE="en")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    _keep_forms_safe(app, runtime)
     guards.configure(app)
     _attach(app, runtime)
-    for module in (
-        public,
-        entry,
-        languages,
-        desk,
-        bulletins,
-        compose,
-        schedule,
-        ledger,
-        health,
-        webhooks,
-    ):
+    for module in _PAGES:
         app.register_blueprint(module.blueprint)
     access.public(app.view_functions["static"])
     if settings.web.proxy_hops:
         hops = settings.web.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _keep_forms_safe(app: Flask, runtime: Runtime) -> None:
+    """Set the key that signs forms, and the cookie that ties them to a browser."""
+    key = runtime.settings.secrets.session_key.reveal()
+    if not key:
+        message = "There is no session key yet. Make the keys with: broadcaster init"
+        raise InvalidInput(message)
+    is_https = runtime.settings.public_url.startswith("https:")
+    app.config.update(
+        SECRET_KEY=key,
+        SESSION_COOKIE_NAME="__Host-form" if is_https else "form",
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,
+        # Our own check of the origin stands in: the Referer is not sent at all.
+        WTF_CSRF_SSL_STRICT=False,
+    )
 
 
 def _attach(app: Flask, runtime: Runtime) -> None:
@@ -92,7 +104,3 @@ def _attach(app: Flask, runtime: Runtime) -> None:
     formats.install(app)
     frame.install(app)
     errors.install(app)
-
-
-def _is_https(runtime: Runtime) -> bool:
-    return runtime.settings.public_url.startswith("https:")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from broadcaster.core.address import Channel
 from broadcaster.core.bulletin import BulletinState
+from broadcaster.core.consent import Review
+from broadcaster.core.errors import NotFound
 from broadcaster.core.sealing import Keyring, open_address, open_text
 from broadcaster.services import bulletins
 from broadcaster.storage import desk, inbound, lists
-from broadcaster.storage.models import BroadcastList, Bulletin, Incident
+from broadcaster.storage.desk import Place
+from broadcaster.storage.models import BroadcastList, Bulletin, Inbound, Incident, Subscriber
 
 _FEW = 5
 _MANY = 200
@@ -34,16 +40,35 @@ class WaitingText:
     """A text that a person should read.
 
     Args:
+        sid: its name at the provider.
         review: why.
         number: who sent it, masked.
+        channel: over which channel.
         words: what it says.
         received: when it came.
+        due: the last day on which it may be answered, where the law sets one.
     """
 
-    review: str
+    sid: str
+    review: Review
     number: str
+    channel: Channel
     words: str
     received: datetime
+    due: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPage:
+    """Some of the texts that a person should read.
+
+    Args:
+        texts: what the law sets a date for first, then by age.
+        onward: where the next page begins; None on the last.
+    """
+
+    texts: Sequence[WaitingText]
+    onward: Place | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,20 +98,47 @@ class Desk:
     is_new: bool
 
 
-def overview(session: Session, keyring: Keyring, *, now: datetime) -> Desk:
+def overview(session: Session, keyring: Keyring, *, zone: str, now: datetime) -> Desk:
     """Gather what the desk shows."""
     counts = desk.count_by_state(session)
     return Desk(
         held=_rows(desk.soonest(session, [BulletinState.HELD], _MANY)),
         sending=_under_way(session),
         scheduled=_rows(desk.soonest(session, [BulletinState.SCHEDULED], _FEW)),
-        waiting=_waiting(session, keyring),
+        waiting=[
+            _open(text, person, keyring, zone) for text, person in desk.waiting(session, _FEW)
+        ],
         waiting_count=inbound.count_waiting(session),
         incidents=desk.incidents_since(session, now - _INCIDENTS_FOR, _FEW),
         lists=lists.every(session),
         people=desk.count_people(session),
         is_new=not sum(counts.values()) - counts.get(BulletinState.DRAFT, 0),
     )
+
+
+def waiting(
+    session: Session, keyring: Keyring, *, zone: str, limit: int, after: Place | None = None
+) -> WaitingPage:
+    """Return the texts that a person should read, after a place; ``zone`` is the organisation's."""
+    found = desk.waiting(session, limit + 1, after)
+    return WaitingPage(
+        texts=[_open(text, person, keyring, zone) for text, person in found[:limit]],
+        onward=desk.place(found[limit - 1][0]) if len(found) > limit else None,
+    )
+
+
+def finish(session: Session, sid: str) -> Review | None:
+    """Take a text off the list of those that wait; None where somebody did so before.
+
+    Raises:
+        NotFound: no text has this sid.
+    """
+    text = desk.lock_text(session, sid)
+    if text is None:
+        message = "There is no such text."
+        raise NotFound(message)
+    before, text.review = text.review, None
+    return Review(before) if before else None
 
 
 def bulletins_in(session: Session, states: Sequence[BulletinState]) -> list[Row]:
@@ -110,17 +162,21 @@ def _under_way(session: Session) -> list[Row]:
     ]
 
 
-def _waiting(session: Session, keyring: Keyring) -> list[WaitingText]:
-    texts = []
-    for text, subscriber in desk.waiting(session, _FEW):
-        key = keyring.unwrap(subscriber.key_wrapped)
-        address = open_address(key, subscriber.channel, subscriber.address_sealed)
-        texts.append(
-            WaitingText(
-                review=text.review or "",
-                number=address.masked,
-                words=open_text(key, text.sealed) if text.sealed else "",
-                received=text.received,
-            )
-        )
-    return texts
+def _open(text: Inbound, person: Subscriber, keyring: Keyring, zone: str) -> WaitingText:
+    key = keyring.unwrap(person.key_wrapped)
+    received = text.received.astimezone(ZoneInfo(zone)).date()
+    return WaitingText(
+        sid=text.sid,
+        review=Review(text.review or Review.QUESTION),
+        number=open_address(key, person.channel, person.address_sealed).masked,
+        channel=Channel(person.channel),
+        words=open_text(key, text.sealed) if text.sealed else "",
+        received=text.received,
+        due=_a_month_after(received) if text.review in desk.REQUESTS else None,
+    )
+
+
+def _a_month_after(day: date) -> date:
+    """Return the same day of the next month, or its last: GDPR article 12(3), Regulation 1182/71."""
+    year, month = divmod(day.year * 12 + day.month, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -1,12 +1,15 @@
 """Signing in: slow for whoever guesses, equal for every wrong answer, open to the rightful again.
 
 An attempt is counted before its password is compared, so that many at once gain nothing; the
-comparison itself, which takes long on purpose, holds no transaction.
+comparison itself, which takes long on purpose, holds no transaction. Who has to wait is refused by
+reading alone: writing would take the lock that a STOP coming in needs, and fill the table.
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +20,10 @@ from broadcaster.storage import staff as accounts
 from broadcaster.storage.models import SignInAttempt
 
 _FORGET_AFTER = timedelta(hours=1)
+# However many addresses somebody has, no more rows than this are kept; the oldest go.
+_MOST_KEPT = 10_000
+# Who has one IPv6 address has its whole network of 2**64.
+_IPV6_NETWORK = 64
 _LONGEST_NAME = 64
 _MOST_DOUBLINGS = 20
 
@@ -41,12 +48,10 @@ class SignedIn:
     Args:
         token: goes into the browser's cookie and nowhere else.
         user_id: whose session it is.
-        language: in which the member reads the screens, if chosen.
     """
 
     token: str
     user_id: int
-    language: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +79,15 @@ def sign_in(
         limits: how long sessions last; those past it are cleared away.
     """
     now = runtime.clock.now()
-    throttles = {_key("account", name): _ACCOUNT, _key("address", address): _ADDRESS}
-    with runtime.transaction() as session:
-        accounts.forget_old_attempts(session, now - _FORGET_AFTER)
-        attempts = accounts.lock_attempts(session, list(throttles), now)
-        wait = max(_wait(attempt, throttles[attempt.key], now) for attempt in attempts)
-        if wait > timedelta():
-            return Refused(wait=wait)
-        for attempt in attempts:
-            attempt.failures += 1
-            attempt.last = now
+    # The address comes first: a stranger who has to wait makes no row for any name.
+    throttles = {_key("address", _network(address)): _ADDRESS, _key("account", name): _ACCOUNT}
+    with runtime.reading() as session:
+        wait = _longest(accounts.find_attempts(session, list(throttles)), throttles, now)
         user = accounts.find_user(session, name) if _may_be_a_name(name) else None
-        kept = user.password_hash if user is not None and user.active else None
+    wait = wait or _count(runtime, throttles, now)
+    if wait:
+        return Refused(wait=wait)
+    kept = user.password_hash if user is not None and user.active else None
     if not passwords.is_right(password, kept) or user is None:
         return Refused()
     with runtime.transaction() as session:
@@ -98,7 +100,34 @@ def sign_in(
             session, created_before=now - limits.absolute, seen_before=now - limits.idle
         )
         token = staff.open_session(session, user.id, now=now)
-        return SignedIn(token=token, user_id=user.id, language=current.language)
+        return SignedIn(token=token, user_id=user.id)
+
+
+def _count(runtime: Runtime, throttles: Mapping[str, _Throttle], now: datetime) -> timedelta | None:
+    """Count an attempt under each key, unless others at the same moment used up what was free."""
+    with runtime.transaction() as session:
+        accounts.forget_attempts_before(session, now - _FORGET_AFTER)
+        attempts = []
+        for key in throttles:
+            attempt = accounts.lock_attempt(session, key, now)
+            wait = _longest([attempt], throttles, now)
+            if wait:
+                return wait
+            attempts.append(attempt)
+        for attempt in attempts:
+            attempt.failures += 1
+            attempt.last = now
+        session.flush()
+        accounts.forget_attempts_beyond(session, _MOST_KEPT)
+    return None
+
+
+def _longest(
+    attempts: Iterable[SignInAttempt], throttles: Mapping[str, _Throttle], now: datetime
+) -> timedelta | None:
+    """Return how long somebody still has to wait, if at all."""
+    wait = max((_wait(one, throttles[one.key], now) for one in attempts), default=timedelta())
+    return wait if wait > timedelta() else None
 
 
 def _may_be_a_name(name: str) -> bool:
@@ -109,6 +138,18 @@ def _may_be_a_name(name: str) -> bool:
 def _key(kind: str, value: str) -> str:
     # Hashed: a name typed into the wrong field may be a password.
     return hashlib.sha256(f"{kind}|{value}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _network(address: str) -> str:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((int(found), _IPV6_NETWORK), strict=False))
 
 
 def _wait(attempt: SignInAttempt, throttle: _Throttle, now: datetime) -> timedelta:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import BulletinState
+from broadcaster.core.consent import Review
 from broadcaster.storage.models import (
     BroadcastList,
     Bulletin,
+    CarrierBlock,
     Inbound,
     Incident,
+    ListSender,
     Subscriber,
     Subscription,
 )
+
+# What people may demand of us by law, within a month.
+REQUESTS = (Review.ACCESS.value, Review.ERASURE.value)
 
 
 def count_by_state(session: Session) -> dict[BulletinState, int]:
@@ -57,16 +64,44 @@ def _with_lists(
     return [(bulletin, item) for bulletin, item in rows]
 
 
-def waiting(session: Session, limit: int) -> Sequence[tuple[Inbound, Subscriber]]:
-    """Return the oldest texts that a person should read, with who sent them."""
-    rows = session.execute(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a text stands among those that wait: what the law sets a date for first, then by age."""
+
+    rank: int
+    received: datetime
+    sid: str
+
+
+def place(text: Inbound) -> Place:
+    """Return where a waiting text stands."""
+    return Place(rank=0 if text.review in REQUESTS else 1, received=text.received, sid=text.sid)
+
+
+def waiting(
+    session: Session, limit: int, after: Place | None = None
+) -> Sequence[tuple[Inbound, Subscriber]]:
+    """Return the first texts that a person should read, after a place, with who sent them."""
+    rank = case((Inbound.review.in_(REQUESTS), 0), else_=1)
+    query = (
         select(Inbound, Subscriber)
         .join(Subscriber, Subscriber.id == Inbound.subscriber_id)
         .where(Inbound.review.is_not(None))
-        .order_by(Inbound.received)
+        .order_by(rank, Inbound.received, Inbound.sid)
         .limit(limit)
     )
-    return [(text, subscriber) for text, subscriber in rows]
+    if after is not None:
+        later = or_(
+            Inbound.received > after.received,
+            and_(Inbound.received == after.received, Inbound.sid > after.sid),
+        )
+        query = query.where(or_(rank > after.rank, and_(rank == after.rank, later)))
+    return [(text, subscriber) for text, subscriber in session.execute(query)]
+
+
+def lock_text(session: Session, sid: str) -> Inbound | None:
+    """Return a text that came in with its row locked until the transaction ends."""
+    return session.get(Inbound, sid, with_for_update=True)
 
 
 def incidents_since(session: Session, since: datetime, limit: int) -> Sequence[Incident]:
@@ -77,8 +112,28 @@ def incidents_since(session: Session, since: datetime, limit: int) -> Sequence[I
 
 
 def count_people(session: Session) -> int:
-    """Count who is on any list."""
-    counted = select(func.count(func.distinct(Subscription.subscriber_id))).where(
-        Subscription.state == "in"
+    """Count who would get a bulletin of any list: on it, not stopped, and not blocked."""
+    counted = (
+        select(func.count(func.distinct(Subscription.subscriber_id)))
+        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+        .join(
+            ListSender,
+            and_(
+                ListSender.list_id == Subscription.list_id,
+                ListSender.channel == Subscriber.channel,
+            ),
+        )
+        .outerjoin(
+            CarrierBlock,
+            and_(
+                CarrierBlock.subscriber_id == Subscriber.id,
+                CarrierBlock.sender_id == ListSender.sender_id,
+            ),
+        )
+        .where(
+            Subscription.state == "in",
+            Subscriber.stopped_at.is_(None),
+            CarrierBlock.subscriber_id.is_(None),
+        )
     )
     return session.scalar(counted) or 0

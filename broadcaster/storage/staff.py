@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.storage.models import SignInAttempt, StaffSession, User
@@ -87,23 +88,44 @@ def count_sessions(session: Session, user_id: int) -> int:
     return session.scalar(counted) or 0
 
 
-def lock_attempts(session: Session, keys: Sequence[str], now: datetime) -> Sequence[SignInAttempt]:
-    """Return what is kept of failed sign-ins under each key, and let nobody else count meanwhile."""
-    for key in sorted(keys):
-        session.execute(
-            insert(session, SignInAttempt)
-            .values(key=key, failures=0, last=now)
-            .on_conflict_do_nothing(index_elements=["key"])
-        )
-    locked = select(SignInAttempt).where(SignInAttempt.key.in_(keys)).order_by(SignInAttempt.key)
-    return session.scalars(locked.with_for_update()).all()
+def find_attempts(session: Session, keys: Sequence[str]) -> Sequence[SignInAttempt]:
+    """Return what is kept of failed sign-ins under these keys."""
+    return session.scalars(select(SignInAttempt).where(SignInAttempt.key.in_(keys))).all()
+
+
+def lock_attempt(session: Session, key: str, now: datetime) -> SignInAttempt:
+    """Return what is kept of failed sign-ins under a key, and let nobody else count meanwhile."""
+    session.execute(
+        insert(session, SignInAttempt)
+        .values(key=key, failures=0, last=now)
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    locked = select(SignInAttempt).where(SignInAttempt.key == key).with_for_update()
+    return session.execute(locked).scalar_one()
 
 
 def forget_attempts(session: Session, keys: Sequence[str]) -> None:
-    """Forget the failed sign-ins under these keys."""
-    session.execute(delete(SignInAttempt).where(SignInAttempt.key.in_(keys)))
+    """Forget the failed sign-ins under these keys, in the order in which they are locked."""
+    for key in keys:
+        session.execute(delete(SignInAttempt).where(SignInAttempt.key == key))
 
 
-def forget_old_attempts(session: Session, before: datetime) -> None:
+def forget_attempts_before(session: Session, before: datetime) -> None:
     """Forget failed sign-ins that are older than a moment."""
-    session.execute(delete(SignInAttempt).where(SignInAttempt.last < before))
+    _forget(session, select(SignInAttempt.key).where(SignInAttempt.last < before))
+
+
+def forget_attempts_beyond(session: Session, most: int) -> None:
+    """Forget the oldest failed sign-ins beyond a number."""
+    newest = select(SignInAttempt.key).order_by(SignInAttempt.last.desc(), SignInAttempt.key)
+    _forget(session, newest.offset(most))
+
+
+def _forget(session: Session, doomed: Select[Any]) -> None:
+    # A row that is in use at this moment is not old; waiting for it could be a deadlock.
+    free = doomed.with_for_update(skip_locked=True)
+    session.execute(
+        delete(SignInAttempt)
+        .where(SignInAttempt.key.in_(free))
+        .execution_options(synchronize_session=False)
+    )

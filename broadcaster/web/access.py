@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response
 
 from broadcaster.services import staff
 from broadcaster.services.staff import Member, Role, SessionLimits
-from broadcaster.web.extensions import reading, runtime
+from broadcaster.web.extensions import reading, runtime, writing
 
 _DECLARED = "broadcaster_access"
+_UNASKED = "broadcaster_unasked"
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -31,6 +32,12 @@ def requires(*roles: Role) -> Callable[[View], View]:
         return view
 
     return declare
+
+
+def unasked(view: View) -> View:
+    """Declare that the page itself asks for this, so it does not show that anybody is there."""
+    setattr(view, _UNASKED, True)
+    return view
 
 
 def declared(app: Flask, endpoint: str) -> frozenset[Role] | None:
@@ -81,9 +88,14 @@ def recognise() -> None:
         return
     now = runtime().clock.now()
     g.member = staff.who(reading(), token, limits=limits(), now=now)
-    if g.member is not None and g.member.touch_due:
-        with runtime().transaction() as session:
+    if g.member is not None and g.member.touch_due and not _is_unasked():
+        with writing() as session:
             staff.touch(session, g.member.session, now=now)
+
+
+def _is_unasked() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return "HX-Request" in request.headers and getattr(view, _UNASKED, False)
 
 
 def enforce() -> None:

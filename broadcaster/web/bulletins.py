@@ -16,8 +16,8 @@ from broadcaster.services.bulletins import Report
 from broadcaster.services.staff import Role
 from broadcaster.storage.models import Bulletin
 from broadcaster.web import outcomes
-from broadcaster.web.access import requires
-from broadcaster.web.extensions import reading, runtime
+from broadcaster.web.access import requires, unasked
+from broadcaster.web.extensions import reading, runtime, writing
 from broadcaster.web.formats import clock_time, moment
 from broadcaster.web.forms import VersionForm
 from broadcaster.web.languages import current
@@ -76,6 +76,7 @@ def report(bulletin_id: int) -> str:
 
 @blueprint.get("/bulletins/<int:bulletin_id>/progress")
 @requires(Role.EDITOR)
+@unasked
 def progress(bulletin_id: int) -> Response:
     """Show the numbers alone; ask for the whole page when the state is another than shown."""
     found = bulletins.report(reading(), bulletin_id)
@@ -90,8 +91,13 @@ def progress(bulletin_id: int) -> Response:
 def unschedule(bulletin_id: int) -> BaseResponse:
     """Make a scheduled bulletin a draft again."""
     version = VersionForm().version.data or 0
-    with runtime().transaction() as session:
-        bulletins.unschedule(session, bulletin_id, version=version, now=runtime().clock.now())
+    with writing() as session:
+        bulletin = bulletins.unschedule(
+            session, bulletin_id, version=version, now=runtime().clock.now()
+        )
+    if bulletin.state != BulletinState.DRAFT:
+        flash(_("The rest waits; nothing goes out."), "good")
+        return redirect(f"/bulletins/{bulletin_id}", 303)
     flash(_("It is a draft again; nothing goes out."), "good")
     return redirect(f"/bulletins/{bulletin_id}/edit", 303)
 
@@ -100,7 +106,7 @@ def unschedule(bulletin_id: int) -> BaseResponse:
 @requires(Role.EDITOR)
 def cancel(bulletin_id: int) -> BaseResponse:
     """Cancel a bulletin, or stop the rest of one that is going out."""
-    with runtime().transaction() as session:
+    with writing() as session:
         bulletins.cancel(session, bulletin_id, now=runtime().clock.now())
     flash(_("Stopped. Nothing of this bulletin goes out any more."), "good")
     return redirect(f"/bulletins/{bulletin_id}", 303)
@@ -147,16 +153,28 @@ def _headline(found: Report) -> str:
     words: dict[BulletinState, Callable[[], str]] = {
         BulletinState.DRAFT: lambda: _("A draft: nothing goes out."),
         BulletinState.SCHEDULED: lambda: _("Goes out on %(moment)s.", moment=due),
-        BulletinState.HELD: lambda: _(
-            "It was due on %(moment)s but could not start in time, so it waits for you."
-            " Nobody has got it.",
-            moment=due,
-        ),
+        BulletinState.HELD: lambda: _held(bulletin, due),
         BulletinState.SENDING: lambda: _("Going out since %(moment)s.", moment=started),
         BulletinState.FINISHED: lambda: _finished(bulletin, started),
         BulletinState.CANCELLED: lambda: _cancelled(bulletin, ended),
     }
     return words[BulletinState(bulletin.state)]()
+
+
+def _held(bulletin: Bulletin, due: str) -> str:
+    if bulletin.audience is None:
+        return _(
+            "It was due on %(moment)s but could not start in time, so it waits for you."
+            " Nobody has got it.",
+            moment=due,
+        )
+    if bulletin.held_code is None:
+        return _("It was stopped on its way. Who has it keeps it; the rest waits for you.")
+    return _(
+        "It stopped by itself: Twilio refused it in a way that holds for everybody (code %(code)s)."
+        " Who has it keeps it; the rest waits for you.",
+        code=bulletin.held_code,
+    )
 
 
 def _cancelled(bulletin: Bulletin, ended: str) -> str:

@@ -13,8 +13,8 @@ from broadcaster.services.staff import Role
 from broadcaster.storage import bulletins as stored
 from broadcaster.storage import lists
 from broadcaster.storage.models import Bulletin
-from broadcaster.web.access import requires, signed_in
-from broadcaster.web.extensions import reading, runtime
+from broadcaster.web.access import requires, signed_in, unasked
+from broadcaster.web.extensions import reading, runtime, writing
 from broadcaster.web.formats import number
 from broadcaster.web.forms import BulletinForm, unify_lines
 from broadcaster.web.wording import gettext as _
@@ -36,7 +36,7 @@ def create() -> BaseResponse:
     form = _form(None)
     if not _is_good(form):
         return make_response(_page(form), 422)
-    with runtime().transaction() as session:
+    with writing() as session:
         made = bulletins.draft(
             session,
             list_id=form.list_id.data,
@@ -52,7 +52,7 @@ def create() -> BaseResponse:
 def edit(bulletin_id: int) -> BaseResponse | str:
     """Show a bulletin's form while it can still be changed, its page afterwards."""
     bulletin = stored.get(reading(), bulletin_id)
-    if BulletinState(bulletin.state) not in EDITABLE:
+    if not _is_open(bulletin):
         return redirect(f"/bulletins/{bulletin_id}", 303)
     return _page(_form(bulletin), bulletin)
 
@@ -66,7 +66,7 @@ def save(bulletin_id: int) -> BaseResponse:
     if not _is_good(form):
         return make_response(_page(form, bulletin, version=form.version.data), 422)
     try:
-        with runtime().transaction() as session:
+        with writing() as session:
             bulletins.revise(
                 session,
                 bulletin_id,
@@ -82,6 +82,7 @@ def save(bulletin_id: int) -> BaseResponse:
 
 @blueprint.post("/bulletins/count")
 @requires(Role.EDITOR)
+@unasked
 def count() -> str:
     """Count a text that is being typed; nothing is kept."""
     text = unify_lines(request.form.get("text")) or ""
@@ -90,12 +91,15 @@ def count() -> str:
 
 def _both(form: BulletinForm, bulletin_id: int) -> Response:
     """Show both texts after a conflict; what goes out already can no longer be changed."""
-    # A view of its own: the request's began before the other one saved.
-    with runtime().reading() as session:
-        theirs = stored.get(session, bulletin_id)
-    if BulletinState(theirs.state) not in EDITABLE:
+    theirs = stored.get(reading(), bulletin_id)
+    if not _is_open(theirs):
         raise Conflict
     return make_response(_page(form, theirs, theirs=theirs.text), 409)
+
+
+def _is_open(bulletin: Bulletin) -> bool:
+    """Tell whether the text can still be changed: not once anybody has it."""
+    return BulletinState(bulletin.state) in EDITABLE and bulletin.audience is None
 
 
 def _form(bulletin: Bulletin | None) -> BulletinForm:

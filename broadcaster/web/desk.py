@@ -11,6 +11,7 @@ from broadcaster.services.staff import Role
 from broadcaster.storage.models import Incident
 from broadcaster.web.access import requires, signed_in
 from broadcaster.web.extensions import reading, runtime
+from broadcaster.web.texts import kind
 from broadcaster.web.wording import gettext as _
 
 blueprint = Blueprint("desk", __name__)
@@ -21,18 +22,13 @@ blueprint = Blueprint("desk", __name__)
 def desk() -> str:
     """Show what needs attention, what goes out and what comes next."""
     now = runtime().clock.now()
-    found = desk_service.overview(reading(), runtime().keyring, now=now)
-    kinds = {
-        "access": _("Asks what we keep"),
-        "erasure": _("Wants to be forgotten"),
-        "unsure": _("Perhaps wants to stop"),
-        "question": _("Question"),
-    }
+    zone = runtime().settings.organisation.zone
+    found = desk_service.overview(reading(), runtime().keyring, zone=zone, now=now)
     return render_template(
         "desk.html",
         desk=found,
         greeting=_("Hello %(name)s", name=signed_in().name),
-        texts=[(text, kinds.get(text.review, _("Question"))) for text in found.waiting],
+        texts=[(text, kind(text.review)) for text in found.waiting],
         incidents=[(incident, _incident(incident)) for incident in found.incidents],
         here="desk",
     )

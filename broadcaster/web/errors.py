@@ -6,6 +6,7 @@ import structlog
 from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
 from broadcaster.core.errors import Conflict, InvalidInput, NotFound
@@ -27,11 +28,21 @@ def install(app: Flask) -> None:
     app.register_error_handler(Conflict, lambda error: _page(409, str(error)))
     app.register_error_handler(InvalidInput, lambda error: _page(_UNPROCESSABLE, str(error)))
     app.register_error_handler(OperationalError, _no_database)
+    app.register_error_handler(NoConnection, _no_connection)
     app.register_error_handler(InternalServerError, lambda _error: _page(500))
 
 
 def _words(code: int) -> tuple[str, str]:
-    words = {
+    """Return what happened and what to do about it."""
+    unknown = (
+        _("Something went wrong with us"),
+        _("It was not your fault, and nothing was half done. Try again; if it stays, tell us."),
+    )
+    return {**_about_the_request(), **_about_the_moment()}.get(code, unknown)
+
+
+def _about_the_request() -> dict[int, tuple[str, str]]:
+    return {
         400: (
             _("That did not arrive as it should"),
             _("Go back, load the page again and try once more."),
@@ -46,15 +57,20 @@ def _words(code: int) -> tuple[str, str]:
             _("The address is wrong, or what was here has gone."),
         ),
         405: (_("That cannot be done here"), _("Go back and use the buttons of the page.")),
-        409: (
-            _("Somebody was there first"),
-            _("What you wanted to change has changed meanwhile. Look at it again."),
-        ),
         413: (
             _("That is too much at once"),
             _("Send less: a bulletin has at most 1,600 characters."),
         ),
         422: (_("That cannot be accepted"), _("Look at what you filled in and change it.")),
+    }
+
+
+def _about_the_moment() -> dict[int, tuple[str, str]]:
+    return {
+        409: (
+            _("Somebody was there first"),
+            _("What you wanted to change has changed meanwhile. Look at it again."),
+        ),
         429: (
             _("Please wait a moment"),
             _("There were too many attempts. Wait a minute and try again."),
@@ -64,13 +80,6 @@ def _words(code: int) -> tuple[str, str]:
             _("The service does not reach its database. Nothing is lost; try again soon."),
         ),
     }
-    return words.get(
-        code,
-        (
-            _("Something went wrong with us"),
-            _("It was not your fault, and nothing was half done. Try again; if it stays, tell us."),
-        ),
-    )
 
 
 def _page(code: int, detail: str | None = None, *, quiet: bool = False) -> Response:
@@ -132,6 +141,11 @@ def _sign_in_first() -> Response:
 
 def _no_database(error: OperationalError) -> Response:
     _log.error("database_unreachable", kind=type(error.orig).__name__)
+    return _page(503, quiet=True)
+
+
+def _no_connection(_error: NoConnection) -> Response:
+    _log.error("no_connection_free")
     return _page(503, quiet=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from flask import Flask, current_app
@@ -21,7 +23,7 @@ class _OneEngine(SQLAlchemy):
     """Flask-SQLAlchemy on the engine that the runtime already has.
 
     Its request-scoped ``db.session`` serves the pages that only read; whatever writes opens
-    ``runtime.transaction()`` and commits there.
+    ``writing()`` and commits there.
     """
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
@@ -54,8 +56,25 @@ def runtime() -> Runtime:
 
 
 def reading() -> Session:
-    """Return the session that this request reads with; it ends with the request."""
+    """Return the session that this request reads with; it ends with the request, or before it writes."""
     return cast("Session", db.session)
+
+
+def stop_reading() -> None:
+    """Give back the connection that this request reads with; reading on takes a fresh view.
+
+    A request that held one connection while it asked for a second could wait for ever: as many of
+    them as there are connections would wait for each other.
+    """
+    db.session.remove()
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """Open a transaction that may write, on the only connection this request then holds."""
+    stop_reading()
+    with runtime().transaction() as session:
+        yield session
 
 
 def _of(app: Flask) -> Runtime:

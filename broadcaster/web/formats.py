@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_time
+from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal
 from flask import Flask, url_for
 
@@ -43,6 +43,16 @@ def clock_time(value: datetime, zone: str | None = None) -> str:
     return format_time(_local(value, zone), "HH:mm:ss", locale=locale())
 
 
+def day(value: date) -> str:
+    """Write a day in words."""
+    return format_date(value, "d MMMM y", locale=locale())
+
+
+def local_day(value: datetime) -> date:
+    """Return the day on which a moment falls for the organisation."""
+    return _local(value, None).date()
+
+
 def iso(value: datetime) -> str:
     """Write a moment for machines."""
     return value.isoformat(timespec="seconds")
@@ -59,6 +69,7 @@ def install(app: Flask) -> None:
     app.add_template_filter(moment)
     app.add_template_filter(short_moment)
     app.add_template_filter(clock_time)
+    app.add_template_filter(day)
     app.add_template_filter(iso)
     app.add_template_global(asset)
 

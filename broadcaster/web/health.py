@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from broadcaster.core.errors import BroadcasterError
 from broadcaster.storage import schema
 from broadcaster.web.access import public
-from broadcaster.web.extensions import runtime
+from broadcaster.web.extensions import runtime, stop_reading
 
 blueprint = Blueprint("health", __name__)
 
@@ -23,6 +23,7 @@ def alive() -> Response:
 @public
 def ready() -> tuple[Response, int]:
     """Tell whether the database answers and has the tables of this version."""
+    stop_reading()
     try:
         schema.check(runtime().database)
     except BroadcasterError:

@@ -1,11 +1,10 @@
-"""The language of a page: the member's, the browser's choice, what it asks for, or ours."""
+"""The language of a page: chosen in this browser, the member's, what the browser asks, or ours."""
 
 from __future__ import annotations
 
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from broadcaster.services import staff
 from broadcaster.web.access import is_secure, member, public
 from broadcaster.web.extensions import runtime
 from broadcaster.web.links import local_path
@@ -21,9 +20,9 @@ blueprint = Blueprint("languages", __name__)
 def select() -> str:
     """Return the language for this request."""
     found = member()
-    chosen = (found.language if found else None) or request.cookies.get(_COOKIE)
-    if chosen in LANGUAGES:
-        return chosen
+    for chosen in (request.cookies.get(_COOKIE), found.language if found else None):
+        if chosen in LANGUAGES:
+            return chosen
     asked = request.accept_languages.best_match(list(LANGUAGES))
     if asked is not None:
         return asked
@@ -39,12 +38,12 @@ def current() -> str:
 @blueprint.get("/language/<any(en, nl):language>")
 @public
 def switch(language: str) -> Response:
-    """Remember another language and go back to the page."""
-    found = member()
-    if found is not None:
-        with runtime().transaction() as session:
-            staff.change_language(session, found.id, language)
-    response = redirect(local_path(request.args.get("next")) or "/", 303)
+    """Switch this browser to another language and go back to the page."""
+    return remember(redirect(local_path(request.args.get("next")) or "/", 303), language)
+
+
+def remember(response: Response, language: str) -> Response:
+    """Let this browser keep a language, whoever uses it."""
     response.set_cookie(
         _COOKIE, language, max_age=_YEAR, httponly=True, secure=is_secure(), samesite="Lax"
     )

@@ -9,7 +9,7 @@ from broadcaster.services import audit
 from broadcaster.services.audit import Format
 from broadcaster.services.staff import Role
 from broadcaster.web.access import requires, signed_in
-from broadcaster.web.extensions import reading, runtime
+from broadcaster.web.extensions import reading, runtime, stop_reading
 from broadcaster.web.wording import gettext as _
 
 _log = structlog.get_logger()
@@ -44,6 +44,7 @@ def export() -> Response:
         abort(422)
     form = Format(wanted)
     name, mimetype = _FILES[form]
+    stop_reading()
     chunks = audit.export(runtime(), form)
     _log.info("ledger_exported", user=signed_in().id, format=form.value)
     response = Response(chunks, content_type=mimetype)

@@ -9,6 +9,7 @@ from flask import Blueprint, abort, render_template
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
+from broadcaster.core.notice import leaving
 from broadcaster.storage import lists
 from broadcaster.storage.models import BroadcastList, Notice, Sender
 from broadcaster.web import links
@@ -17,15 +18,6 @@ from broadcaster.web.extensions import reading, runtime
 from broadcaster.web.languages import current
 
 blueprint = Blueprint("public", __name__)
-
-# The words that leave one list; STOP ends everything in every language.
-_LEAVE = {
-    "nl": "{keyword} UIT",
-    "en": "{keyword} OFF",
-    "de": "{keyword} AUS",
-    "fr": "STOP {keyword}",
-    "es": "BAJA {keyword}",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +79,7 @@ def _page(session: Session, item: BroadcastList) -> ListPage:
         name=item.name,
         is_open=item.is_open,
         join=join,
-        leave=_LEAVE.get(language, _LEAVE["en"]).format(keyword=item.keyword),
+        leave=leaving(item.keyword, language),
         notice=notice,
         ways=[_way(sender, join) for sender in reversed(lists.senders(session, item.id))],
     )

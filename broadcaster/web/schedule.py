@@ -11,10 +11,9 @@ from broadcaster.core.errors import Conflict, InvalidInput
 from broadcaster.services import bulletins
 from broadcaster.services.bulletins import Check
 from broadcaster.services.staff import Role
-from broadcaster.storage import bulletins as stored
-from broadcaster.web import moments
-from broadcaster.web.access import requires
-from broadcaster.web.extensions import reading, runtime
+from broadcaster.web import moments, presses
+from broadcaster.web.access import requires, unasked
+from broadcaster.web.extensions import reading, runtime, writing
 from broadcaster.web.formats import number
 from broadcaster.web.forms import VersionForm
 from broadcaster.web.moments import Planned
@@ -55,6 +54,7 @@ def send(bulletin_id: int) -> BaseResponse:
 
 @blueprint.post("/bulletins/moment")
 @requires(Role.EDITOR)
+@unasked
 def moment() -> str:
     """Say a moment that is being chosen back in words; nothing is kept."""
     planned = moments.read(request.form, runtime().clock.now())
@@ -62,36 +62,26 @@ def moment() -> str:
 
 
 def _set(bulletin_id: int, planned: Planned) -> BaseResponse:
-    form = VersionForm()
+    version = VersionForm().version.data or 0
     now = runtime().clock.now()
     try:
-        with runtime().transaction() as session:
+        with writing() as session:
             bulletins.schedule(
                 session,
                 bulletin_id,
-                version=form.version.data or 0,
+                version=version,
                 starts_at=planned.starts_at if planned.date and planned.starts_at else now,
                 zone=planned.zone,
                 now=now,
             )
     except Conflict:
-        return _second_press(bulletin_id)
+        return presses.second(bulletin_id, planned, version)
     except InvalidInput:
         # Nobody to send to, or the moment passed while the button was pressed.
         late = planned.date and planned.starts_at and planned.starts_at < now
         return _again(bulletin_id, moments.read(request.form, now) if late else planned)
     if planned.date:
         flash(_("Scheduled. You can change or cancel it until it starts."), "good")
-    return redirect(f"/bulletins/{bulletin_id}", 303)
-
-
-def _second_press(bulletin_id: int) -> BaseResponse:
-    """Lead the second of two presses to what the first has done."""
-    with runtime().reading() as session:
-        state = BulletinState(stored.get(session, bulletin_id).state)
-    if state in {BulletinState.DRAFT, BulletinState.HELD, BulletinState.CANCELLED}:
-        raise Conflict
-    flash(_("This bulletin had been scheduled already; nothing was done twice."), "good")
     return redirect(f"/bulletins/{bulletin_id}", 303)
 
 

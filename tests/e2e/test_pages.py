@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LEFT_AND_RIGHT = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 STAFF_PAGES = (
     "/desk",
+    "/desk/texts",
     "/bulletins",
     "/bulletins/new",
     "/bulletins/1/edit",
@@ -139,11 +140,11 @@ def test_progress_is_seen_without_loading_the_page_again(site, open_page):
     page = open_page()
     _sign_in(page)
     page.goto(f"/bulletins/{bulletin}")
-    page.get_by_text("0 of 5 handed over").wait_for()
+    page.get_by_text("0 of 5 done").wait_for()
     with site.runtime.transaction() as session:
         for delivery in session.query(Delivery).limit(3):
             delivery.state = "accepted"
-    page.get_by_text("3 of 5 handed over").wait_for()
+    page.get_by_text("3 of 5 done").wait_for()
     with site.runtime.transaction() as session:
         for delivery in session.query(Delivery):
             delivery.state = "delivered"

@@ -175,7 +175,7 @@ class Site:
             bulletin = session.get(Bulletin, bulletin_id)
             bulletin.state = state.value
             bulletin.starts_at = bulletin.started = self.clock.now()
-            bulletin.audience = len(states)
+            bulletin.audience = len(states) if states else None
             if state is BulletinState.FINISHED:
                 bulletin.ended = self.clock.now() + timedelta(seconds=12)
             sender = lists.senders(session, bulletin.list_id)[0]
@@ -199,7 +199,9 @@ def _vocabulary():
     return load_vocabulary(resources.directory("config") / "keywords")
 
 
-def build_site(home, database, *, public_url="http://localhost", mode="live", clock=None):
+def build_site(
+    home, database, *, public_url="http://localhost", mode="live", clock=None, engine=None
+):
     """Put a site together on a database file."""
     environ = {
         "BROADCASTER_PUBLIC_URL": public_url,
@@ -212,7 +214,7 @@ def build_site(home, database, *, public_url="http://localhost", mode="live", cl
         "BROADCASTER_SECRETS__SESSION_KEY": "0123456789abcdef" * 4,
     }
     settings = load(environ, home)
-    engine = make_engine(settings.database.url)
+    engine = engine or make_engine(settings.database.url)
     clock = clock or FixedClock()
     config = resources.directory("config")
     runtime = Runtime(

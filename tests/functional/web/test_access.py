@@ -145,6 +145,41 @@ def test_a_session_ends_when_nobody_uses_it(site):
     assert browser.get("/desk").status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/bulletins/1/progress?shown=draft"),
+        ("POST", "/bulletins/count"),
+        ("POST", "/bulletins/moment"),
+    ],
+)
+def test_what_a_page_asks_by_itself_keeps_no_session_alive(site, method, path):
+    browser = site.signed_in()
+    site.draft(site.add_list())
+    data = {"csrf_token": site.token(browser, "/account")} if method == "POST" else None
+    statuses = []
+    for _ in range(4):
+        site.clock.advance(minutes=10)
+        headers = {"HX-Request": "true"}
+        statuses.append(browser.open(path, method=method, data=data, headers=headers).status_code)
+    assert statuses == [200, 200, 200, 401]
+
+
+def test_a_person_who_asks_for_the_progress_keeps_the_session_alive(site):
+    browser = site.signed_in()
+    site.draft(site.add_list())
+    for _ in range(4):
+        site.clock.advance(minutes=20)
+        assert browser.get("/bulletins/1/progress?shown=draft").status_code == 200
+
+
+def test_no_other_page_can_be_asked_for_without_a_trace(site):
+    browser = site.signed_in()
+    for _ in range(4):
+        site.clock.advance(minutes=20)
+        assert browser.get("/desk", headers={"HX-Request": "true"}).status_code == 200
+
+
 def test_a_session_ends_after_its_time_however_busy(site):
     browser = site.signed_in()
     for _ in range(12 * 3):
@@ -175,6 +210,16 @@ def test_an_editor_does_not_read_the_ledger(site):
 def test_an_admin_does_both(site):
     browser = site.signed_in("ada", Role.ADMIN)
     assert [browser.get(path).status_code for path in ("/desk", "/ledger")] == [200, 200]
+
+
+def test_fields_that_are_not_on_the_form_change_no_account(site):
+    browser = site.signed_in()
+    extra = {"role": "admin", "name": "otto", "active": "0", "id": "2"}
+    site.post(browser, "/account", {"language": "nl", **extra})
+    site.try_password(site.browser(), "anna", role="admin")
+    with site.runtime.reading() as session:
+        (user,) = staff.list_users(session)
+    assert (user.name, user.role, user.active) == ("anna", "editor", True)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from broadcaster.core.address import Channel
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.services import bulletins
+from broadcaster.storage.models import Bulletin
 
 TEXT = "Goedemorgen. Dit is het nieuws."
 LATER = {"date": "2026-11-25", "time": "07:30", "zone": "Europe/Amsterdam"}
@@ -190,10 +191,72 @@ def test_a_second_press_does_nothing_and_leads_to_the_report(site, editor, nrc):
     bulletin = site.draft(nrc)
     _schedule(site, editor, bulletin)
     first = site.bulletin(bulletin)
-    again = _schedule(site, editor, bulletin, date="2026-12-24")
+    again = _schedule(site, editor, bulletin)
     assert (again.status_code, again.location) == (303, f"/bulletins/{bulletin}")
     assert "nothing was done twice" in editor.get(again.location).text
-    assert site.bulletin(bulletin).starts_at == first.starts_at
+    assert site.bulletin(bulletin).version == first.version
+
+
+@pytest.mark.parametrize(("state", "steps"), [("scheduled", 1), ("sending", 2), ("finished", 3)])
+def test_a_second_press_on_send_now_leads_to_the_report_however_far_it_is(
+    site, editor, nrc, state, steps
+):
+    bulletin = site.draft(nrc)
+    site.post(editor, f"/bulletins/{bulletin}/send", {"version": 1})
+    with site.runtime.transaction() as session:
+        kept = session.get(Bulletin, bulletin)
+        kept.state, kept.version = state, 1 + steps
+    site.clock.advance(seconds=3)
+    again = site.post(editor, f"/bulletins/{bulletin}/send", {"version": 1})
+    assert (again.status_code, again.location) == (303, f"/bulletins/{bulletin}")
+    assert "nothing was done twice" in editor.get(again.location).text
+
+
+def test_of_two_editors_who_chose_another_moment_the_second_is_told_the_first_ones(
+    site, editor, nrc
+):
+    bulletin = site.draft(nrc)
+    other = site.signed_in("otto")
+    _schedule(site, other, bulletin, time="09:00")
+    answer = _schedule(site, editor, bulletin, time="18:00")
+    assert answer.status_code == 409
+    assert "scheduled meanwhile for Wednesday 25 November 2026 at 09:00" in answer.text
+    assert f'href="/bulletins/{bulletin}"' in answer.text
+    assert "nothing was done twice" not in editor.get("/desk").text
+    assert site.bulletin(bulletin).starts_at == datetime(2026, 11, 25, 8, tzinfo=UTC)
+
+
+def test_who_wants_to_send_at_once_is_told_that_another_chose_a_later_moment(site, editor, nrc):
+    bulletin = site.draft(nrc)
+    _schedule(site, site.signed_in("otto"), bulletin)
+    answer = site.post(editor, f"/bulletins/{bulletin}/send", {"version": 1})
+    assert answer.status_code == 409
+    assert "scheduled meanwhile for Wednesday 25 November 2026 at 07:30" in answer.text
+
+
+def test_the_same_moment_for_a_text_that_was_changed_meanwhile_is_another_thing(site, editor, nrc):
+    bulletin = site.draft(nrc)
+    other = site.signed_in("otto")
+    changed = {"list_id": nrc, "text": "Anders.", "version": 1}
+    site.post(other, f"/bulletins/{bulletin}/edit", changed)
+    _schedule(site, other, bulletin, version=2)
+    assert _schedule(site, editor, bulletin, version=1).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (BulletinState.SENDING, "It is going out already"),
+        (BulletinState.FINISHED, "It has gone out already"),
+        (BulletinState.CANCELLED, "It has been cancelled meanwhile"),
+    ],
+)
+def test_who_comes_too_late_to_schedule_is_told_what_became_of_it(site, editor, nrc, state, says):
+    bulletin = site.draft(nrc)
+    site.finish(bulletin, [(1, "delivered", None, None)], state=state)
+    answer = _schedule(site, editor, bulletin)
+    assert answer.status_code == 409
+    assert says in answer.text
 
 
 def test_scheduling_a_text_that_somebody_changed_meanwhile_is_refused(site, editor, nrc):
@@ -239,6 +302,14 @@ def test_what_is_going_out_can_be_stopped_but_not_changed(site, editor, nrc):
     assert site.post(editor, f"/bulletins/{bulletin}/cancel").status_code == 409
 
 
+def test_what_is_going_out_cannot_be_made_a_draft_again(site, editor, nrc):
+    bulletin = site.draft(nrc)
+    site.finish(bulletin, [(1, "queued", None, None)], state=BulletinState.SENDING)
+    answer = site.post(editor, f"/bulletins/{bulletin}/unschedule", {"version": 1})
+    assert answer.status_code == 409
+    assert site.bulletin(bulletin).state == "sending"
+
+
 def test_a_scheduled_bulletin_can_be_changed_moved_taken_back_and_cancelled(site, editor, nrc):
     bulletin = site.draft(nrc)
     _schedule(site, editor, bulletin)
@@ -260,6 +331,31 @@ def test_a_held_bulletin_asks_for_a_person(site, editor, nrc):
     assert "waits for you" in editor.get(f"/bulletins/{bulletin}").text
     assert "say whether it still goes" in editor.get("/desk").text
     assert _schedule(site, editor, bulletin).status_code == 303
+
+
+@pytest.mark.parametrize("code", [20003, None])
+def test_what_stopped_on_its_way_can_go_on_or_end_but_not_change(site, editor, nrc, code):
+    bulletin = site.draft(nrc)
+    outcomes = [(1, "delivered", None, None), (2, "queued", None, None)]
+    site.finish(bulletin, outcomes, state=BulletinState.HELD)
+    with site.runtime.transaction() as session:
+        session.get(Bulletin, bulletin).held_code = code
+    page = editor.get(f"/bulletins/{bulletin}").text
+    assert "Who has it keeps it; the rest waits for you." in page
+    assert ("(code 20003)" in page) == (code == 20003)
+    assert "Nobody has got it" not in page
+    assert "Change the text" not in page
+    assert "stopped on its way" in editor.get("/desk").text
+    assert editor.get(f"/bulletins/{bulletin}/edit").location == f"/bulletins/{bulletin}"
+    changed = {"list_id": nrc, "text": "Toch anders", "version": 1}
+    answer = site.post(editor, f"/bulletins/{bulletin}/edit", changed)
+    assert answer.status_code == 409
+    assert "Toch anders" in answer.text
+    assert _schedule(site, editor, bulletin).status_code == 303
+    waiting = site.post(editor, f"/bulletins/{bulletin}/unschedule", {"version": 2})
+    assert waiting.location == f"/bulletins/{bulletin}"
+    assert "The rest waits" in editor.get(waiting.location).text
+    assert site.bulletin(bulletin).state == "held"
 
 
 OUTCOMES = [

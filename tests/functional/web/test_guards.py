@@ -1,6 +1,10 @@
 """What every request has to stand, and what every answer carries."""
 
+import http.client
+
 import pytest
+
+from broadcaster.cli.server import WebServer
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 HEADERS = {
@@ -148,11 +152,24 @@ def test_too_much_is_refused_and_nothing_is_written(site):
     assert site.bulletin(1) is None
 
 
-@pytest.mark.parametrize("language", ["../../x", "x" * 5000, "tlh", "*", ";;;q=", "nl\0"])
+@pytest.mark.parametrize("language", ["../../x", "x" * 10_000, "tlh", "*", ";;;q=", "nl\0"])
 def test_a_strange_language_gets_the_default(site, language):
     answer = site.browser().get("/", headers={"Accept-Language": language})
     assert answer.status_code == 200
     assert '<html lang="en">' in answer.text
+
+
+def test_a_header_that_is_too_long_is_refused(site):
+    server = WebServer(site.app, host="127.0.0.1", port=0, threads=1)
+    server.start()
+    statuses = []
+    for length in (10_000, 20_000):
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
+        connection.request("GET", "/healthz", headers={"Accept-Language": "x" * length})
+        statuses.append(connection.getresponse().status)
+        connection.close()
+    server.stop()
+    assert statuses == [200, 431]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from broadcaster.core.sealing import seal_text
 from broadcaster.services.staff import Role
-from broadcaster.storage import incidents
-from broadcaster.storage.models import BroadcastList, Inbound, Subscriber
+from broadcaster.storage import incidents, lists, people
+from broadcaster.storage.models import BroadcastList, Inbound, Subscriber, Subscription
 
 
 def test_home_shows_the_open_lists_and_how_to_join_and_leave(site):
@@ -72,12 +72,46 @@ def test_the_chosen_language_stays_and_leads_back_to_the_page(site):
     assert '<html lang="nl">' in browser.get("/").text
 
 
-def test_a_members_language_is_remembered(site):
-    browser = site.signed_in()
-    browser.get("/language/nl?next=/desk")
+def _language_elsewhere(site):
     other = site.browser()
     site.try_password(other, "anna")
-    assert '<html lang="nl">' in other.get("/desk").text
+    return other.get("/desk").text.partition('<html lang="')[2][:2]
+
+
+def test_a_language_chosen_in_the_account_goes_along_to_other_browsers(site):
+    browser = site.signed_in()
+    answer = site.post(browser, "/account", {"language": "nl"})
+    assert (answer.status_code, answer.location) == (303, "/account")
+    assert '<html lang="nl">' in browser.get("/account").text
+    assert _language_elsewhere(site) == "nl"
+
+
+def test_switching_in_the_footer_changes_this_browser_and_not_the_account(site):
+    browser = site.signed_in()
+    browser.get("/language/nl?next=/desk")
+    assert '<html lang="nl">' in browser.get("/desk").text
+    assert _language_elsewhere(site) == "en"
+
+
+@pytest.mark.parametrize("language", ["", "xx", "nl\0", "NL"])
+def test_an_account_keeps_its_language_when_another_is_unknown(site, language):
+    answer = site.post(site.signed_in(), "/account", {"language": language})
+    assert answer.status_code == 422
+    assert _language_elsewhere(site) == "en"
+
+
+def test_the_desk_counts_only_people_whom_a_bulletin_would_reach(site):
+    list_id = site.add_list()
+    reached, stopped, blocked, left, elsewhere = site.subscribe(list_id, 5)
+    with site.runtime.transaction() as session:
+        session.get(Subscriber, stopped).stopped_at = site.clock.now()
+        sender = lists.senders(session, list_id)[0]
+        assert sender.channel == "sms"
+        people.set_blocked(session, blocked, sender.id, blocked=True, now=site.clock.now())
+        session.get(Subscription, (left, list_id)).state = "out"
+        session.get(Subscriber, elsewhere).channel = "pigeon"
+    assert reached
+    assert "1 person has joined." in site.signed_in().get("/desk").text
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil"])

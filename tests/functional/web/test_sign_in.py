@@ -10,7 +10,7 @@ from broadcaster.core.errors import Conflict, InvalidInput, NotFound
 from broadcaster.services import staff
 from broadcaster.services.sign_in import Refused, SignedIn, sign_in
 from broadcaster.services.staff import Role, SessionLimits
-from broadcaster.storage.models import StaffSession
+from broadcaster.storage.models import SignInAttempt, StaffSession
 
 PASSWORD = "correct horse battery"
 LIMITS = SessionLimits(idle=timedelta(minutes=30), absolute=timedelta(hours=12))
@@ -51,6 +51,55 @@ def test_attempts_at_once_gain_nothing_over_attempts_in_a_row(office):
         answers = [each.result() for each in tries]
     assert sum(answer == Refused() for answer in answers) == 5
     assert sum(answer != Refused() for answer in answers) == 11
+
+
+def _attempts(runtime):
+    with runtime.reading() as session:
+        return session.scalars(select(SignInAttempt).order_by(SignInAttempt.key)).all()
+
+
+def test_a_stranger_who_has_to_wait_writes_nothing(office):
+    answers = [_try(office, f"name{number}", "wrong") for number in range(40)]
+    assert answers[:10] == [Refused()] * 10
+    assert all(answer.wait for answer in answers[10:])
+    assert len(_attempts(office)) == 11
+
+
+def test_a_stranger_who_has_to_wait_does_not_wait_for_whoever_writes(office):
+    for number in range(10):
+        _try(office, f"name{number}", "wrong")
+    with office.transaction():
+        assert _try(office, "another", "wrong").wait
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [("2001:db8::1", "2001:db8::2:3:4"), ("::ffff:192.0.2.1", "192.0.2.1"), ("x", "x")],
+)
+def test_all_addresses_of_one_network_are_slowed_down_together(office, addresses):
+    for number in range(10):
+        _try(office, f"name{number}", "wrong", addresses[0])
+    assert _try(office, "another", "wrong", addresses[1]).wait
+    for other in ("2001:db8:1::1", "::ffff:192.0.2.2"):
+        assert _try(office, "another", "wrong", other).wait is None
+
+
+def test_old_attempts_are_forgotten_at_the_next(office, clock):
+    _try(office, password="wrong")
+    clock.advance(hours=2)
+    _try(office, "otto", "wrong", "192.0.2.2")
+    assert len(_attempts(office)) == 2
+
+
+def test_however_many_addresses_somebody_has_the_oldest_attempts_go(office, clock):
+    with office.transaction() as session:
+        for number in range(10_000):
+            last = clock.now() - timedelta(minutes=1, microseconds=number)
+            session.add(SignInAttempt(key=f"{number:064x}", failures=1, last=last))
+    _try(office, password="wrong")
+    kept = {attempt.key for attempt in _attempts(office)}
+    assert len(kept) == 10_000
+    assert {f"{number:064x}" for number in (9_998, 9_999)}.isdisjoint(kept)
 
 
 def test_waiting_grows_with_each_failure_and_is_forgotten_after_success(office, clock):
