@@ -120,6 +120,7 @@ def _account(found: Report) -> dict[str, object]:
         "bulletin": bulletin,
         "live": _is_live(bulletin, now),
         "countdown": _countdown(bulletin, now),
+        "nobody": outcomes.reached_nobody(found),
         "tiles": outcomes.tiles(found),
         "sum_line": outcomes.sum_line(found),
         "causes": outcomes.causes(found),

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
 from broadcaster.core.errors import Conflict, InvalidInput, NotFound
+from broadcaster.web.access import member
 from broadcaster.web.forms import SignInForm
 from broadcaster.web.links import local_path
 from broadcaster.web.wording import gettext as _
@@ -121,10 +122,13 @@ def _kept_headers(error: HTTPException) -> dict[str, str]:
 
 def _stale_form(error: CSRFError) -> Response:
     _log.info("form_without_token", endpoint=request.endpoint, reason=error.description)
+    if member() is None and request.endpoint != "entry.login":
+        # The session ended while they wrote; what they typed is on the page they sign in on.
+        return _sign_in_first(400)
     return _page(400)
 
 
-def _sign_in_first() -> Response:
+def _sign_in_first(code: int = 401) -> Response:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else request.path
     body = render_template(
         "login.html",
@@ -132,7 +136,7 @@ def _sign_in_first() -> Response:
         notice=_words(401)[1],
         typed=_typed(),
     )
-    response = make_response(body, 401)
+    response = make_response(body, code)
     if request.headers.get("HX-Request"):
         # A part of a page was asked for; the whole page has to ask for the password.
         response.headers["HX-Refresh"] = "true"

@@ -44,6 +44,12 @@ def tiles(report: Report) -> list[Tile]:
     return [tile for tile in every if tile.count]
 
 
+def reached_nobody(report: Report) -> bool:
+    """Tell whether a bulletin is over and not one person got it."""
+    got = report.of(State.ACCEPTED, State.SENT, State.DELIVERED, State.READ, State.UNKNOWN)
+    return report.audience > 0 and not report.waiting and not got
+
+
 def sum_line(report: Report) -> str:
     """Say that nobody is missing from the numbers."""
     shown = tiles(report)

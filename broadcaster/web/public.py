@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
@@ -87,4 +87,6 @@ def _page(session: Session, item: BroadcastList) -> ListPage:
 
 def _way(sender: Sender, join: str) -> Way:
     opens = links.whatsapp if sender.channel == Channel.WHATSAPP else links.sms
-    return Way(channel=sender.channel, number=sender.address, link=opens(sender.address, join))
+    # In the demo no number is real: the phones that can text it are on a page.
+    link = current_app.config["PHONES_URL"] or opens(sender.address, join)
+    return Way(channel=sender.channel, number=sender.address, link=link)

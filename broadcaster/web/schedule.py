@@ -106,11 +106,20 @@ def _page(found: Check, planned: Planned, faults: list[tuple[str, str]] | None =
         bad=planned.bad,
         faults=faults,
         lines=_lines(found),
+        closed=_closed(found, planned),
         join=runtime().replies.command(found.list.keyword, found.list.language),
         zones=dict.fromkeys([*near, *moments.zones()]),
         here="bulletins",
         **_said(planned),
     )
+
+
+def _closed(found: Check, planned: Planned) -> int:
+    """Count whom WhatsApp would refuse at that moment; of a bulletin on its way that is too late."""
+    if found.bulletin.audience is not None:
+        return 0
+    moment = planned.starts_at or runtime().clock.now()
+    return bulletins.outside_window(reading(), found.list.id, moment)
 
 
 def _said(planned: Planned) -> dict[str, object]:
