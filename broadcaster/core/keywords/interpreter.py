@@ -10,6 +10,10 @@ from broadcaster.core.keywords.result import Interpretation
 from broadcaster.core.keywords.rules import RULES, Inquiry, left_over
 from broadcaster.core.keywords.vocabulary import LANGUAGES, Vocabulary
 
+_SHORT = 40
+_REMEMBERED = 4_096
+"""Short texts remembered with their meaning: most of what people send are the same few."""
+
 _LANGUAGE = {1 << number: language for number, language in enumerate(LANGUAGES)}
 
 
@@ -23,13 +27,20 @@ class Interpreter:
 
     def __init__(self, vocabulary: Vocabulary, lists: Iterable[str]) -> None:
         self._lexicon = Lexicon(vocabulary, lists)
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._interpret)
 
     def interpret(self, text: str) -> Interpretation:
         """Return what the text asks. Never raises, whatever the text is."""
+        return self._remembered(text) if len(text) <= _SHORT else self._interpret(text)
+
+    def _interpret(self, text: str) -> Interpretation:
         lexicon = self._lexicon
         inquiry = Inquiry(lexicon.read(text), lexicon)
-        finding = next((found for rule in RULES if (found := rule(inquiry))), None)
-        if finding is None:
+        for rule in RULES:
+            finding = rule(inquiry)
+            if finding:
+                break
+        else:
             finding = left_over(inquiry)
         names = lexicon.names
         return Interpretation(

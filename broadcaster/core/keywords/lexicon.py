@@ -178,19 +178,17 @@ class Lexicon:
             self._all_but(put_together(self._mend(clause, loud=loud), self._compounds))
             for clause in clauses(folded)
         ]
-        if not self._signoffs.isdisjoint(token for clause in found for token in clause):
-            found = self._without_signoff(found)
         tokens = [token for clause in found for token in clause]
-        shouted = {fold(word) for word in _WORD.findall(plain) if word.isupper()}
+        if not self._signoffs.isdisjoint(tokens):
+            found = self._without_signoff(found)
+            tokens = [token for clause in found for token in clause]
         return Reading(
             plain=plain,
             clauses=found,
             tokens=tokens,
             question="?" in folded,
             capitals=self._capitals(plain),
-            aloud=frozenset(
-                form for form in self.lists.keys() & set(tokens) if shouted.issuperset(form.split())
-            ),
+            aloud=self._aloud(plain, tokens),
         )
 
     def _without_signoff(self, found: list[list[str]]) -> list[list[str]]:
@@ -214,8 +212,18 @@ class Lexicon:
         loud = {fold(word) for word in _WORD.findall(plain) if len(word) > 1 and word.isupper()}
         return self.grammatical & loud
 
+    def _aloud(self, plain: str, tokens: Iterable[str]) -> frozenset[str]:
+        """Return the names of lists that are written in capitals."""
+        named = self.lists.keys() & tokens
+        if not named:
+            return frozenset()
+        loud = {fold(word) for word in _WORD.findall(plain) if word.isupper()}
+        return frozenset(form for form in named if loud.issuperset(form.split()))
+
     def _all_but(self, clause: list[str]) -> list[str]:
         """Read "all but" as "all except"."""
+        if "but" not in clause:
+            return clause
         everything = self.vocabulary.words["all"]
         return [
             "except" if word == "but" and at and clause[at - 1].split()[-1] in everything else word

@@ -69,7 +69,8 @@ def clean(text: str) -> str:
         text = _MARKS.sub(lambda found: found.group()[:2], text)
     elif not text.isprintable():
         text = _INVISIBLE.sub("", text)
-    text = _LINE_ENDS.sub("\n", text)
+    if not text.isprintable():
+        text = _LINE_ENDS.sub("\n", text)
     text = _REPEATED.sub(r"\1\1\1", text) if len(text) > EXAMINED else text
     text = _shorten(text)
     if not text.isascii():
@@ -102,6 +103,8 @@ def without_links(folded: str) -> str:
 
 def join_letters(folded: str) -> str:
     """Join three or more single letters: "s t o p", "n.r.c.", "a.u.b."."""
+    if folded.isalpha():
+        return folded
     return _SPELT.sub(lambda found: _NOT_A_WORD.sub("", found.group()), folded)
 
 

@@ -15,7 +15,7 @@ A phrase begins with words, not with a gap: it is looked up by them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _ALTERNATIVE = re.compile(r"<([^<>]+)>|([^<>|]+)")
@@ -26,30 +26,35 @@ LIST = "<list>"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """One step of a phrase: a set of words, or a gap of so many words."""
+    """One step of a phrase: a set of words, or a gap of so many words.
+
+    Attributes:
+        branches: more than one way may lead past it: it is optional, or several words long.
+    """
 
     words: frozenset[str] = frozenset()
     several: tuple[tuple[str, ...], ...] = ()
     or_list: bool = False
     optional: bool = False
+    branches: bool = False
     gap: int = 0
+
+    def beginnings(self) -> frozenset[str]:
+        """Return the words with which it may begin; ``LIST`` for the names of lists."""
+        return self.words.union([words[0] for words in self.several], [LIST] * self.or_list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """A pattern, the rule it belongs to and the language it is written in.
-
-    Attributes:
-        required: words one of which must be in the clause; empty if nothing is that simple.
-    """
+    """A pattern, the rule it belongs to and the language it is written in."""
 
     rule: str
     lang: int
     elements: tuple[Element, ...]
     at_start: bool
     at_end: bool
+    names_list: bool
     negations: frozenset[str]
-    required: frozenset[str]
 
 
 class FaultyPhrase(ValueError):  # noqa: N818 - reads as what it says
@@ -82,16 +87,8 @@ def compile_phrase(
         elements=elements,
         at_start=at_start,
         at_end=at_end,
+        names_list=any(element.or_list for element in elements),
         negations=classes["not"],
-        required=min(
-            (
-                element.words
-                for element in elements[1:]
-                if not (element.gap or element.optional or element.or_list or element.several)
-            ),
-            key=len,
-            default=frozenset(),
-        ),
     )
 
 
@@ -130,75 +127,150 @@ def _element(
 
 
 def _words(words: frozenset[str], *, optional: bool, or_list: bool = False) -> Element:
+    several = tuple(tuple(word.split()) for word in sorted(words) if " " in word)
     return Element(
         words=frozenset(word for word in words if " " not in word),
-        several=tuple(tuple(word.split()) for word in sorted(words) if " " in word),
+        several=several,
         or_list=or_list,
         optional=optional,
+        branches=optional or bool(several),
     )
 
 
+_Table = dict[str, list[tuple[int, str, Phrase]]]
+_NONE: list[tuple[int, str, Phrase]] = []
+
+
+class PhraseIndex:
+    """All phrases, ready to be looked for: by the words they begin with, and by what they need.
+
+    Every set of words that some phrase needs has a bit. The bits of all words of a clause tell
+    at once which phrases cannot be in it; only the few others are compared word by word.
+    """
+
+    __slots__ = ("_beginning", "_endings", "_every", "_sets", "_within")
+
+    def __init__(self, groups: Mapping[str, Iterable[Phrase]]) -> None:
+        numbers: dict[tuple[frozenset[str], bool], int] = {}
+        self._beginning: _Table = {}
+        self._within: _Table = {}
+        for group, phrases in groups.items():
+            for phrase in phrases:
+                needs = 0
+                for words, at_end in _needed(phrase):
+                    needs |= 1 << numbers.setdefault((words, at_end), len(numbers))
+                for word in _first_words(phrase):
+                    self._beginning.setdefault(word, []).append((needs, group, phrase))
+                    if not phrase.at_start:
+                        self._within.setdefault(word, []).append((needs, group, phrase))
+        self._every = (1 << len(numbers)) - 1
+        self._sets: dict[str, int] = {}
+        self._endings: dict[str, int] = {}
+        for (words, at_end), number in numbers.items():
+            table = self._endings if at_end else self._sets
+            for word in words:
+                table[word] = table.get(word, 0) | 1 << number
+
+    def candidates(
+        self, tokens: Sequence[str], lists: Container[str]
+    ) -> dict[str, list[tuple[Phrase, int]]]:
+        """Return by group the phrases that may be in the clause, and where they would begin."""
+        absent = self._absent(tokens, lists)
+        found: dict[str, list[tuple[Phrase, int]]] = {}
+        table = self._beginning
+        for start, token in enumerate(tokens):
+            entries = table.get(token, _NONE)
+            if token in lists:
+                entries = entries + table.get(LIST, _NONE)
+            for needs, group, phrase in entries:
+                if not needs & absent:
+                    found.setdefault(group, []).append((phrase, start))
+            table = self._within
+        return found
+
+    def _absent(self, tokens: Sequence[str], lists: Container[str]) -> int:
+        """Return the bits of the sets of which the clause has no word."""
+        sets = self._sets
+        present = 0
+        for token in tokens:
+            present |= sets.get(token, 0)
+            if token in lists:
+                present |= sets.get(LIST, 0)
+        for last in tokens[-1:]:
+            present |= self._endings.get(last, 0)
+            if last in lists:
+                present |= self._endings.get(LIST, 0)
+        return self._every & ~present
+
+
+def _needed(phrase: Phrase) -> Iterator[tuple[frozenset[str], bool]]:
+    """Yield the sets of which a clause must have a word, and whether as its last word."""
+    for element in phrase.elements:
+        if not (element.gap or element.optional):
+            yield element.beginnings(), False
+    if phrase.at_end and not (element.gap or element.branches):
+        yield element.beginnings(), True
+
+
+def _first_words(phrase: Phrase) -> set[str]:
+    return {word for first in first_elements(phrase.elements) for word in first.beginnings()}
+
+
 def find(
-    phrases: Mapping[str, Sequence[Phrase]],
-    tokens: Sequence[str],
-    lists: Container[str],
+    candidates: Iterable[tuple[Phrase, int]], tokens: Sequence[str], lists: Container[str]
 ) -> list[tuple[Phrase, int, int]]:
-    """Return each phrase found in the clause with the positions where it begins and ends."""
-    found = []
-    present = frozenset(tokens)
-    for start, token in enumerate(tokens):
-        candidates = phrases.get(token, ())
-        if token in lists:
-            candidates = (*candidates, *phrases.get(LIST, ()))
-        for phrase in candidates:
-            if phrase.at_start and start:
-                continue
-            if phrase.required and phrase.required.isdisjoint(present):
-                continue
-            end = _match(phrase, 0, tokens, start, lists)
-            if end >= 0:
-                found.append((phrase, start, end))
-    return found
+    """Return each candidate found in the clause with the positions where it begins and ends."""
+    return [
+        (phrase, start, end)
+        for phrase, start in candidates
+        if (end := _match(phrase, 0, tokens, start, lists)) >= 0
+    ]
 
 
 def _match(phrase: Phrase, step: int, tokens: Sequence[str], at: int, lists: Container[str]) -> int:
     """Return where the rest of the phrase ends when it continues at ``at``, or -1."""
-    if step == len(phrase.elements):
-        return at if not phrase.at_end or at == len(tokens) else -1
+    elements, length = phrase.elements, len(tokens)
+    for number in range(step, len(elements)):
+        element = elements[number]
+        if element.gap:
+            return _match_gap(phrase, number, tokens, at, lists)
+        if element.branches:
+            return _match_branch(phrase, number, tokens, at, lists)
+        if at == length or not (
+            tokens[at] in element.words or (element.or_list and tokens[at] in lists)
+        ):
+            return -1
+        at += 1
+    return at if not phrase.at_end or at == length else -1
+
+
+def _match_branch(
+    phrase: Phrase, step: int, tokens: Sequence[str], at: int, lists: Container[str]
+) -> int:
+    """Go on behind an element that may be missing, or may be several words."""
     element = phrase.elements[step]
-    if element.gap:
-        return _match_gap(phrase, step, tokens, at, lists)
     if at < len(tokens):
         token = tokens[at]
         if token in element.words or (element.or_list and token in lists):
             end = _match(phrase, step + 1, tokens, at + 1, lists)
             if end >= 0:
                 return end
-        if element.several:
-            end = _match_several(phrase, step, tokens, at, lists)
-            if end >= 0:
-                return end
+        for parts in element.several:
+            if parts[0] == token and tuple(tokens[at : at + len(parts)]) == parts:
+                end = _match(phrase, step + 1, tokens, at + len(parts), lists)
+                if end >= 0:
+                    return end
     return _match(phrase, step + 1, tokens, at, lists) if element.optional else -1
-
-
-def _match_several(
-    phrase: Phrase, step: int, tokens: Sequence[str], at: int, lists: Container[str]
-) -> int:
-    for parts in phrase.elements[step].several:
-        if parts[0] == tokens[at] and tuple(tokens[at : at + len(parts)]) == parts:
-            end = _match(phrase, step + 1, tokens, at + len(parts), lists)
-            if end >= 0:
-                return end
-    return -1
 
 
 def _match_gap(
     phrase: Phrase, step: int, tokens: Sequence[str], at: int, lists: Container[str]
 ) -> int:
-    for skipped in range(phrase.elements[step].gap + 1):
-        end = _match(phrase, step + 1, tokens, at + skipped, lists)
+    length, negations = len(tokens), phrase.negations
+    for begin in range(at, min(at + phrase.elements[step].gap, length) + 1):
+        end = _match(phrase, step + 1, tokens, begin, lists)
         if end >= 0:
             return end
-        if at + skipped >= len(tokens) or tokens[at + skipped] in phrase.negations:
+        if begin == length or tokens[begin] in negations:
             break
     return -1

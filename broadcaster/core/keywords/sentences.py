@@ -15,6 +15,7 @@ from broadcaster.core.keywords.phrases import Phrase, find
 from broadcaster.core.keywords.result import Intent
 
 _SHORT = 3
+_AND = frozenset(["en", "and", "und", "et", "y", "e"])
 _REACH = 5
 """Words before a phrase among which a negation is looked for."""
 
@@ -22,7 +23,9 @@ _REACH = 5
 class Clause:
     """A clause, with its words for phrases: without politeness and fillers, compounds apart."""
 
-    __slots__ = ("_found", "aloud", "capitals", "lexicon", "named", "tokens", "words")
+    __slots__ = (
+        "_candidates", "_found", "aloud", "capitals", "lexicon", "named", "tokens", "words",
+    )  # fmt: skip
 
     def __init__(
         self, tokens: Sequence[str], lexicon: Lexicon, text: Reading | None = None
@@ -41,6 +44,7 @@ class Clause:
                 words.extend([token] if token in lexicon.fixed else token.split())
         self.words = words
         self.named = self._named()
+        self._candidates: dict[str, list[tuple[Phrase, int]]] | None = None
         self._found: dict[str, list[tuple[Phrase, int, int]]] = {}
 
     def matches(self, *groups: str) -> Iterator[tuple[Phrase, int, int]]:
@@ -52,13 +56,24 @@ class Clause:
 
     def has(self, *groups: str) -> bool:
         """Say whether any phrase of these groups is found."""
-        return any(self._find(group) for group in groups)
+        return any(map(self._find, groups))
+
+    def keeps(self) -> bool:
+        """Say whether something is to stay as it is, and no word of that is a list in capitals."""
+        return any(
+            phrase.names_list or self.aloud.isdisjoint(self.words[start:end])
+            for phrase, start, end in self._find("keep")
+        )
 
     def _find(self, group: str) -> list[tuple[Phrase, int, int]]:
         """Return the phrases of a group, looked for once."""
+        if self._candidates is None:
+            index = self.lexicon.vocabulary.phrases
+            self._candidates = index.candidates(self.words, self.named)
+        if group not in self._candidates:
+            return []
         if group not in self._found:
-            index = self.lexicon.vocabulary.phrases[group]
-            self._found[group] = find(index, self.words, self.named)
+            self._found[group] = find(self._candidates[group], self.words, self.named)
         return self._found[group]
 
     def _negated(self, phrase: Phrase, start: int, end: int) -> bool:
@@ -148,6 +163,10 @@ class Clause:
         """A common word is meant as a list after a preposition or "stop", or in "no … more"."""
         words, after = self.lexicon.vocabulary.words, self.words[at + 1 :]
         ends = all(word in words["more"] or word in words["not"] for word in after)
+        if after and after[0] in words["may"] and not at:
+            return True
+        if after[:1] and after[0] in _AND and not self.lexicon.proper.isdisjoint(after[1:2]):
+            return True
         if not at:
             return bool(after) and ends
         before = self.words[at - 1]
@@ -243,7 +262,7 @@ def opt_out_sentence(clauses: Iterable[Clause]) -> Finding | None:
 
 
 def _clause_opts_out(clause: Clause) -> Finding | None:
-    kept = clause.has("keep")
+    kept = clause.keeps()
     for phrase, _, _ in clause.matches("despite", *(() if kept else ("opt_out_all",))):
         return Finding(Intent.opt_out_all, phrase.rule, languages=phrase.lang)
     return None if kept else _clause_ends_some(clause)

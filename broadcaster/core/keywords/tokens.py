@@ -11,7 +11,8 @@ BREAK = re.compile(r"[.,;:!?¿¡()\n…]|\s[-–—]+\s")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?")
 # French puts short words before an apostrophe; elsewhere the apostrophe joins ("don't", "sms'je").
 _ELISION = re.compile(r"(?:qu|jusqu|lorsqu|puisqu|[cdjlmnst])'(?=\w\w)")
-_NONSTOP = re.compile(r"\bnon-stop")
+# Words of their own, which only look like commands.
+_HYPHENED = re.compile(r"\b(non|start|stop|pit|auto)-(?=(?:stops?|ups?|overs?|gap|loss|motion)\b)")
 
 
 def words(folded: str) -> list[str]:
@@ -36,7 +37,9 @@ def _without_apostrophes(found: list[str]) -> list[str]:
 
 def clauses(folded: str) -> list[list[str]]:
     """Return the clauses of a folded text, each as its words; empty ones are left out."""
-    joined = join_letters(_NONSTOP.sub("nonstop", folded))
+    if "-" in folded:
+        folded = _HYPHENED.sub(r"\1", folded)
+    joined = join_letters(folded)
     return [found for part in BREAK.split(joined) if (found := words(part))]
 
 
@@ -50,17 +53,21 @@ def put_together(
     tokens: list[str], compounds: Mapping[str, tuple[tuple[str, ...], ...]]
 ) -> list[str]:
     """Return the words with those that belong together made one ("opt out", "thank you")."""
-    if compounds.keys().isdisjoint(tokens):
+    if len(tokens) == 1 or compounds.keys().isdisjoint(tokens):
         return tokens
     merged: list[str] = []
-    at = 0
-    while at < len(tokens):
-        for parts in compounds.get(tokens[at], ()):
-            if tuple(tokens[at : at + len(parts)]) == parts:
+    following = iter((*tokens[1:], ""))
+    skip = 0
+    for at, token in enumerate(tokens):
+        after = next(following)
+        if skip:
+            skip -= 1
+            continue
+        for parts in compounds.get(token, ()):
+            if parts[1] == after and tuple(tokens[at : at + len(parts)]) == parts:
                 merged.append(" ".join(parts))
-                at += len(parts)
+                skip = len(parts) - 1
                 break
         else:
-            merged.append(tokens[at])
-            at += 1
+            merged.append(token)
     return merged

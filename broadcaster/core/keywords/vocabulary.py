@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from broadcaster.core.errors import InvalidInput
 from broadcaster.core.keywords import misspelling
 from broadcaster.core.keywords.phrases import (
-    LIST,
     FaultyPhrase,
     Phrase,
+    PhraseIndex,
     compile_phrase,
-    first_elements,
 )
 from broadcaster.core.keywords.tokens import spellings
 
-RULES = "2026.12"
+RULES = "2026.13"
 """Changes with the code of the rules; the words add their own fingerprint."""
 
 LANGUAGES = ("nl", "en", "de", "fr", "es")
@@ -56,6 +56,7 @@ WORD_CLASSES = frozenset(
         "join",
         "service",
         "keep",
+        "may",
         "or",
         "except",
         "split",
@@ -93,7 +94,7 @@ _BARE = ("stop", "off", "all", "filler", "yes", "again")
 _SERVICE = (*_BARE, "message", "content", "send", "link", "service", "more", "split")
 
 
-class FaultyVocabulary(ValueError):  # noqa: N818 - reads as what it says
+class FaultyVocabulary(InvalidInput):
     """The word files cannot be used; the text names the file and the fault."""
 
 
@@ -106,7 +107,7 @@ class Vocabulary:
         words: the word classes.
         bare: words that may surround a stop word in a command.
         service: words that may surround a stop word in a sentence.
-        phrases: by group, then by first word.
+        phrases: of all groups, by their first words.
         compounds: words that consist of several, by their first part.
         known: every word that stands anywhere; what is known is no slip.
         ordinary: words of the classes, and of phrases that ask for help or a start.
@@ -117,7 +118,7 @@ class Vocabulary:
     words: Mapping[str, Mapping[str, int]]
     bare: Mapping[str, int]
     service: Mapping[str, int]
-    phrases: Mapping[str, Mapping[str, tuple[Phrase, ...]]]
+    phrases: PhraseIndex
     compounds: Mapping[str, tuple[tuple[str, ...], ...]]
     known: frozenset[str]
     ordinary: frozenset[str]
@@ -175,7 +176,7 @@ def _split(words: str, language: str) -> frozenset[str]:
 
 def _assemble(sources: Mapping[str, Mapping[str, Any]], version: str) -> Vocabulary:
     words: dict[str, dict[str, int]] = {name: {} for name in WORD_CLASSES}
-    phrases: dict[str, dict[str, list[Phrase]]] = {name: {} for name in PHRASE_GROUPS}
+    phrases: dict[str, list[Phrase]] = {name: [] for name in PHRASE_GROUPS}
     repairs: dict[str, str] = {}
     for number, language in enumerate(LANGUAGES):
         source = sources[language]
@@ -195,10 +196,7 @@ def _assemble(sources: Mapping[str, Mapping[str, Any]], version: str) -> Vocabul
         words=words,
         bare=_combine(words, _BARE),
         service=_combine(words, _SERVICE),
-        phrases={
-            group: {first: tuple(found) for first, found in index.items()}
-            for group, index in phrases.items()
-        },
+        phrases=PhraseIndex(phrases),
         compounds=compounds(word for table in words.values() for word in table),
         known=everything,
         ordinary=known | asking,
@@ -206,15 +204,14 @@ def _assemble(sources: Mapping[str, Mapping[str, Any]], version: str) -> Vocabul
     )
 
 
-def _words_of(groups: Iterable[Mapping[str, Iterable[Phrase]]]) -> frozenset[str]:
-    found = {phrase for index in groups for several in index.values() for phrase in several}
-    elements = [element for phrase in found for element in phrase.elements]
+def _words_of(groups: Iterable[Iterable[Phrase]]) -> frozenset[str]:
+    elements = [element for phrases in groups for phrase in phrases for element in phrase.elements]
     parts = (part for element in elements for word in element.several for part in word)
     return frozenset().union(parts, *(element.words for element in elements))
 
 
 def _add_phrases(
-    phrases: dict[str, dict[str, list[Phrase]]],
+    phrases: Mapping[str, list[Phrase]],
     source: Mapping[str, Mapping[str, Iterable[str]]],
     language: str,
     classes: Mapping[str, frozenset[str]],
@@ -233,20 +230,7 @@ def _add_phrases(
                 except FaultyPhrase as error:
                     message = f"{language}.toml, phrases.{group}.{rule}: {error}"
                     raise FaultyVocabulary(message) from error
-                for first in _first_words(phrase):
-                    phrases[group].setdefault(first, []).append(phrase)
-
-
-def _first_words(phrase: Phrase) -> set[str]:
-    return {
-        word
-        for first in first_elements(phrase.elements)
-        for word in (
-            *first.words,
-            *(words[0] for words in first.several),
-            *([LIST] * first.or_list),
-        )
-    }
+                phrases[group].append(phrase)
 
 
 def _combine(words: Mapping[str, Mapping[str, int]], names: Iterable[str]) -> dict[str, int]:

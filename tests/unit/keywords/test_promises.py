@@ -178,3 +178,45 @@ def test_the_language_of_the_word_is_told_where_only_one_has_it(interpreter, tex
 def test_what_may_be_a_stop_but_is_not_sure_is_put_before_a_person(interpreter, text):
     result = interpreter.interpret(text)
     assert (result.intent, result.unsure) == (Intent.none, True)
+
+
+def test_a_text_seen_before_is_understood_as_it_was_at_first(vocabulary):
+    texts = ("STOP", "nrc uit", "NRC AAN", "Weer en nrc mogen uit", "hallo", "STOP\n" + "x" * 50)
+    used = Interpreter(vocabulary, LISTS)
+    first = [used.interpret(text) for text in texts]
+    for lists in (LISTS, ("SPORT",)):
+        other = Interpreter(vocabulary, lists)
+        assert ([other.interpret(text) for text in texts] == first) == (lists == LISTS)
+    assert [used.interpret(text) for text in texts] == first
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("ik vroeg toch stop", Intent.opt_out_all),
+        ("Hou er nou maar mee op", Intent.opt_out_all),
+        ("enough with these texts already", Intent.opt_out_all),
+        ("I unsubscribed two weeks ago and still get these", Intent.opt_out_all),
+        ("Kündige den SMS-Dienst", Intent.opt_out_all),
+        ("Abmelden und alle Daten löschen", Intent.erasure_request),
+        ("stop y borren mis datos", Intent.erasure_request),
+        ("NRC start-up: weer een faillissement", Intent.none),
+        ("they plan to cancel the concert", Intent.none),
+        ("Opt out of which law?", Intent.none),
+    ],
+)
+def test_what_is_said_in_other_words_is_understood(interpreter, text, intent):
+    assert interpreter.interpret(text).intent is intent
+
+
+@pytest.mark.parametrize(
+    ("text", "off"),
+    [
+        ("Weer mag eraf", ("WEER",)),
+        ("weer en nrc mogen uit", ("NRC", "WEER")),
+        ("NRC houden, de rest mag weg", ("WEER", "DE OCHTEND")),
+    ],
+)
+def test_lists_said_in_a_sentence_go_off_and_no_others(interpreter, text, off):
+    result = interpreter.interpret(text)
+    assert (result.intent, set(result.lists)) == (Intent.opt_out_list, set(off))

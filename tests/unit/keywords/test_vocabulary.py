@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from broadcaster.core.errors import BroadcasterError
 from broadcaster.core.keywords import FaultyVocabulary, load_vocabulary
 
 WORDS = Path(__file__).parents[3] / "config" / "keywords"
@@ -45,6 +46,12 @@ def test_a_fault_in_a_word_file_is_named(directory, old, new, named):
 def test_a_language_too_many_is_a_fault(directory):
     shutil.copy(directory / "nl.toml", directory / "xx.toml")
     with pytest.raises(FaultyVocabulary, match="xx"):
+        load_vocabulary(directory)
+
+
+def test_a_fault_is_told_like_every_other_error_of_the_product(directory):
+    change(directory, "[words]", "[words")
+    with pytest.raises(BroadcasterError, match=r"nl\.toml"):
         load_vocabulary(directory)
 
 
