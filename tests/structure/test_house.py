@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import subprocess
 import sys
@@ -113,3 +114,22 @@ def test_no_page_or_script_asks_a_foreign_host():
 
     assert shipped
     assert foreign == []
+
+
+def test_no_function_is_too_long_to_read():
+    """Forty lines of statements; what a function promises above them does not count."""
+    long = [
+        f"{path.relative_to(ROOT)}:{function.name}"
+        for path in MODULES
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if function.end_lineno - _first_statement(function).lineno >= 40
+    ]
+
+    assert long == []
+
+
+def _first_statement(function):
+    first, *others = function.body
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return others[0] if is_docstring and others else first
