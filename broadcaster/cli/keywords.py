@@ -40,7 +40,7 @@ def keywords() -> None:
 def classify(file: Path, lists: tuple[str, ...], output: Path | None, *, force: bool) -> None:
     """Add intent, lists and rule to each row of FILE, a CSV file with a column "text"."""
     interpreter = _interpreter(lists)
-    if output is not None and output.exists() and not force:
+    if output is not None and not force and not _may_replace(output):
         message = f"{output} exists already; give --force to replace it."
         raise _Refused(message)
     try:
@@ -59,6 +59,17 @@ def classify(file: Path, lists: tuple[str, ...], output: Path | None, *, force: 
     except OSError as error:
         message = f"{error.filename or file}: {error.strerror}."
         raise _Refused(message) from error
+
+
+def _may_replace(output: Path) -> bool:
+    """Tell whether a file is not there, empty, or of an earlier run; anything else is kept."""
+    if not output.exists():
+        return True
+    if not output.is_file():
+        return False
+    with output.open("rb") as file:
+        head = file.readline(_LARGEST_FIELD).rstrip(b"\r\n")
+    return not head or head.endswith(f",{','.join(_ADDED)}".encode())
 
 
 def _interpreter(lists: tuple[str, ...]) -> Interpreter:
@@ -101,6 +112,8 @@ def _classify(source: IO[str], target: IO[str], interpreter: Interpreter, file: 
     header: list[Any] = next(rows, [])
     if "text" not in header:
         message = f'{file} has no column "text" in its first line.'
+        if any(mark in cell for cell in header for mark in ";\t"):
+            message += " Its cells seem to be separated by semicolons or tabs; save it with commas."
         raise _Refused(message)
     column = header.index("text")
     writer = csv.writer(target, lineterminator="\n")

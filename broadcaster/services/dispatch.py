@@ -81,6 +81,7 @@ def start_due(runtime: Runtime) -> int:
 def _begin(session: Session, bulletin: Bulletin, now: datetime) -> None:
     """Freeze the audience; one that was held on its way goes on with those who are left."""
     bulletin.held_code = None
+    bulletin.moved = now
     if bulletin.audience is None:
         bulletin.audience = audience.freeze(session, bulletin.id, bulletin.list_id, now)
         bulletin.started = now
@@ -95,6 +96,7 @@ async def send_waiting(runtime: Runtime, *, goes_on: Callable[[], bool] = lambda
             stays queued.
     """
     _give_up_lost_claims(runtime)
+    _hold_stalled(runtime)
     with runtime.reading() as session:
         if not bulletins.sending(session):
             return 0
@@ -149,6 +151,21 @@ def _give_up_lost_claims(runtime: Runtime) -> None:
     with runtime.transaction() as session:
         lost = deliveries.give_up_claims(session, before, now)
     _log.error("outcome_unknown", deliveries=lost, reason="worker_lost")
+
+
+def _hold_stalled(runtime: Runtime) -> None:
+    """Hold what came to a standstill for longer than the grace, through an outage or a restore.
+
+    The rest of the morning's news is not sent at night without a person saying so.
+    """
+    now = runtime.clock.now()
+    before = now - timedelta(minutes=runtime.settings.sending.grace_minutes)
+    with runtime.reading() as session:
+        numbers = bulletins.stalled(session, before)
+    for number in numbers:
+        with runtime.transaction() as session:
+            if bulletins.hold(session, number, None, now):
+                _log.warning("bulletin_held", bulletin=number)
 
 
 def _claim(runtime: Runtime) -> tuple[list[Claim], int]:
@@ -228,6 +245,9 @@ def _write_down(runtime: Runtime, results: Sequence[Result]) -> None:
 def _write_others(session: Session, runtime: Runtime, results: Sequence[Result]) -> None:
     now = runtime.clock.now()
     deliveries.write_outcomes(session, [one.outcome for one in results], now)
+    moved = {one.claim.bulletin_id for one in results if one.outcome.state is not State.QUEUED}
+    if moved:
+        bulletins.note_progress(session, sorted(moved), now)
     refused = {
         one.claim.bulletin_id: code
         for one in results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -73,8 +73,38 @@ def is_any_due(session: Session, now: datetime) -> bool:
     )
 
 
-def hold(session: Session, bulletin_id: int, code: int, now: datetime) -> bool:
-    """Hold a bulletin that the provider would refuse to everybody; tell whether it was going out."""
+def stalled(session: Session, before: datetime) -> Sequence[int]:
+    """Return the bulletins that are going out but got nobody further since a moment."""
+    return (
+        session.execute(
+            select(Bulletin.id).where(
+                Bulletin.state == BulletinState.SENDING.value, Bulletin.moved < before
+            )
+        )
+        .scalars()
+        .all()
+    )
+
+
+def note_progress(session: Session, bulletin_ids: Collection[int], now: datetime) -> None:
+    """Note that bulletins got somebody further."""
+    session.execute(
+        update(Bulletin)
+        .where(Bulletin.id.in_(bulletin_ids))
+        .values(moved=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def hold(session: Session, bulletin_id: int, code: int | None, now: datetime) -> bool:
+    """Hold a bulletin on its way until a person says that it goes on; tell whether it was going.
+
+    Args:
+        session: an open transaction.
+        bulletin_id: which.
+        code: the provider's refusal that would meet everybody; None when it came to a standstill.
+        now: the present moment.
+    """
     return (
         session.execute(
             update(Bulletin)

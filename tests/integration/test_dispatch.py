@@ -488,3 +488,41 @@ def test_who_cannot_be_reached_on_whatsapp_is_known_before(world):
     with world.runtime.reading() as session:
         item = stored_lists.by_keyword(session, "NRC")
         assert bulletins.outside_window(session, item.id, world.clock.now()) == 1
+
+
+def test_the_rest_of_a_bulletin_is_not_sent_hours_later_unasked(world):
+    """After an outage in mid-send, a person says whether it goes on."""
+    for number in range(3):
+        world.text(phone(number), "NRC AAN")
+    answers = iter([accept])
+
+    def answer(message):
+        return next(answers, lambda _message: Deferred(retry_after=1.0))(message)
+
+    world.provider.answer = answer
+    number = world.bulletin()
+    world.send()
+    assert world.report(number).bulletin.state == BulletinState.SENDING
+
+    world.provider.answer = accept
+    world.clock.advance(minutes=16)
+    world.send()
+
+    report = world.report(number)
+    assert report.bulletin.state == BulletinState.HELD
+    assert (report.of(State.ACCEPTED), report.of(State.QUEUED)) == (1, 2)
+
+
+def test_a_long_bulletin_that_moves_is_not_held(world):
+    for number in range(3):
+        world.text(phone(number), "NRC AAN")
+
+    def one_every_ten_minutes(message):
+        world.clock.advance(minutes=10)
+        return accept(message)
+
+    world.provider.answer = one_every_ten_minutes
+    number = world.bulletin()
+    world.send()
+
+    assert world.report(number).bulletin.state == BulletinState.FINISHED

@@ -108,3 +108,21 @@ def test_an_output_in_a_missing_directory_is_told(source, tmp_path):
     result = run(source, "-o", tmp_path / "missing" / "out.csv")
     assert result.exit_code == 2
     assert "missing" in result.stderr
+
+
+def test_an_earlier_output_is_replaced_but_no_other_file(source, tmp_path):
+    output = tmp_path / "out.csv"
+    first = run(source, *ARGUMENTS, "-o", output)
+    again = run(source, *ARGUMENTS, "-o", output)
+    over_the_source = run(source, *ARGUMENTS, "-o", source)
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert over_the_source.exit_code != 0
+    assert source.read_bytes() == b"\xef\xbb\xbf" + ROWS.encode()
+
+
+def test_a_file_with_semicolons_is_named_as_such(tmp_path):
+    path = tmp_path / "excel.csv"
+    path.write_text("id;text\n1;STOP\n")
+
+    assert "commas" in run(path, *ARGUMENTS, "-o", tmp_path / "out.csv").output
