@@ -66,7 +66,6 @@ def _send(page: Page, stage: Stage) -> None:
     page.get_by_label(re.compile("^Text")).fill(TEXT)
     page.locator("form:has(textarea) button[type=submit]").last.click()
     page.wait_for_url(re.compile(r"/check$"))
-    page.screenshot(path=IMAGES / "check.png")
     # Slow enough for somebody to stop while it goes out.
     slow = FaultRule(fault=Fault.LATENCY, seconds=0.8)
     stage.sandbox.set_faults(FaultPlan(rules=(slow,)))

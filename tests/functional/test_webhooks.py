@@ -533,7 +533,7 @@ def test_what_stands_in_a_path_does_not_stand_in_the_log(sqlite_twilio, logged):
 
 
 def test_a_message_with_line_breaks_is_one_line_of_the_log(logged):
-    logging.getLogger("a.library").warning('odd\r\n{"event": "forged"}\x1b[2J\u2028+15550100001')
+    logging.getLogger("a.module").warning('odd\r\n{"event": "forged"}\x1b[2J\u2028+15550100001')
 
     lines = logged.getvalue().splitlines()
     assert len(lines) == 2
