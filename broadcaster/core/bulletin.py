@@ -16,6 +16,8 @@ class BulletinState(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: Its audience may be frozen, and some of it not served yet.
+ON_ITS_WAY = frozenset({BulletinState.SENDING, BulletinState.HELD})
 #: The text may still be changed: nothing of it has gone out.
 EDITABLE = frozenset({BulletinState.DRAFT, BulletinState.SCHEDULED, BulletinState.HELD})
 #: It may still be cancelled, wholly or for those who have not got it yet.

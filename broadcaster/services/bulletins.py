@@ -131,16 +131,26 @@ def revise(
         InvalidInput: the text cannot be sent.
     """
     bulletin = _editable(session, bulletin_id, version)
-    if bulletin.audience is not None:
-        message = "Some people have this bulletin already, so its text can no longer be changed."
+    if not is_rewritable(session, bulletin):
+        message = (
+            "Some people may have this bulletin already, so its text can no longer be changed."
+        )
         raise Conflict(message)
     check_text(text)
     bulletin.list_id = _list(session, list_id).id
     bulletin.text = text
+    if bulletin.audience is not None:
+        deliveries.discard(session, bulletin.id)
+        bulletin.audience = bulletin.started = bulletin.moved = bulletin.held_code = None
     _to(bulletin, BulletinState.DRAFT, now)
     bulletin.starts_at = None
     session.flush()
     return bulletin
+
+
+def is_rewritable(session: Session, bulletin: Bulletin) -> bool:
+    """Tell whether its text may still change: nobody can have got anything of it."""
+    return bulletin.audience is None or deliveries.is_untouched(session, bulletin.id)
 
 
 def check(session: Session, bulletin_id: int) -> Check:

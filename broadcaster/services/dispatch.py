@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Address, Channel
-from broadcaster.core.bulletin import BulletinState
+from broadcaster.core.bulletin import ON_ITS_WAY, BulletinState
 from broadcaster.core.delivery import State
 from broadcaster.core.messages import (
     Accepted,
@@ -72,6 +72,7 @@ def start_due(runtime: Runtime) -> int:
                 _begin(session, bulletin, now)
                 began += 1
             bulletin.state = (BulletinState.HELD if late else BulletinState.SENDING).value
+            bulletin.held_code = None
             bulletin.version += 1
             bulletin.changed = now
             _log.info("bulletin_held" if late else "bulletin_started", bulletin=bulletin.id)
@@ -80,8 +81,8 @@ def start_due(runtime: Runtime) -> int:
 
 def _begin(session: Session, bulletin: Bulletin, now: datetime) -> None:
     """Freeze the audience; one that was held on its way goes on with those who are left."""
-    bulletin.held_code = None
     bulletin.moved = now
+    deliveries.ask_again_now(session, bulletin.id)
     if bulletin.audience is None:
         bulletin.audience = audience.freeze(session, bulletin.id, bulletin.list_id, now)
         bulletin.started = now
@@ -96,6 +97,7 @@ async def send_waiting(runtime: Runtime, *, goes_on: Callable[[], bool] = lambda
             stays queued.
     """
     _give_up_lost_claims(runtime)
+    finish_complete(runtime)
     _hold_stalled(runtime)
     with runtime.reading() as session:
         if not bulletins.sending(session):
@@ -121,7 +123,7 @@ def finish_complete(runtime: Runtime) -> None:
     """Finish every bulletin whose deliveries all have an outcome and add up to its audience."""
     now = runtime.clock.now()
     with runtime.reading() as session:
-        going = [bulletin.id for bulletin in bulletins.sending(session)]
+        going = bulletins.on_their_way(session)
         complete = [number for number in going if not deliveries.has_open(session, number)]
     for number in complete:
         with runtime.transaction() as session:
@@ -135,7 +137,7 @@ def finish_complete(runtime: Runtime) -> None:
 
 
 def _is_complete(bulletin: Bulletin, outcomes: int) -> bool:
-    return bulletin.state == BulletinState.SENDING.value and outcomes == bulletin.audience
+    return BulletinState(bulletin.state) in ON_ITS_WAY and outcomes == bulletin.audience
 
 
 def _give_up_lost_claims(runtime: Runtime) -> None:
@@ -244,6 +246,8 @@ def _write_down(runtime: Runtime, results: Sequence[Result]) -> None:
 
 def _write_others(session: Session, runtime: Runtime, results: Sequence[Result]) -> None:
     now = runtime.clock.now()
+    # The bulletins first and in order, as everybody does who needs both them and deliveries.
+    bulletins.lock_all(session, {one.claim.bulletin_id for one in results})
     deliveries.write_outcomes(session, [one.outcome for one in results], now)
     moved = {one.claim.bulletin_id for one in results if one.outcome.state is not State.QUEUED}
     if moved:

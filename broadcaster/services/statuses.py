@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from broadcaster.core.consent import Change
 from broadcaster.core.delivery import State, merge, state_of
 from broadcaster.core.messages import StatusUpdate
-from broadcaster.ledger.entry import Event, Method
+from broadcaster.ledger.entry import ConsentEntry, Event, Method, parse
 from broadcaster.ledger.entry import State as ConsentState
 from broadcaster.runtime import Runtime
 from broadcaster.services.recording import Act, record
@@ -18,6 +18,8 @@ from broadcaster.storage import deliveries, incidents, ledger, people, statuses
 from broadcaster.storage.models import Delivery, Subscriber
 
 STATUS_PURPOSE = "delivery"
+# With these the provider's own block has ended, whatever it reports late.
+_LIFTING = frozenset({Event.PROVIDER_START, Event.RESTART})
 
 
 def callback_token(runtime: Runtime, delivery_id: int) -> str:
@@ -69,11 +71,12 @@ def provider_stop(session: Session, runtime: Runtime, delivery_id: int, code: in
     now = runtime.clock.now()
     delivery = session.get_one(Delivery, delivery_id)
     subscriber = people.lock(session, delivery.subscriber_id)
-    if _has_acted_since(session, subscriber, delivery):
+    since = _events_since(session, subscriber, delivery)
+    if runtime.provider.keeps_blocking(code) and not since & _LIFTING:
+        people.set_blocked(session, subscriber.id, delivery.sender_id, blocked=True, now=now)
+    if since:
         incidents.note(session, "late_provider_stop", f"delivery {delivery_id}", now)
         return
-    if runtime.provider.keeps_blocking(code):
-        people.set_blocked(session, subscriber.id, delivery.sender_id, blocked=True, now=now)
     act = Act(
         subscriber=subscriber,
         method=Method.PROVIDER_ERROR,
@@ -85,10 +88,13 @@ def provider_stop(session: Session, runtime: Runtime, delivery_id: int, code: in
     record(session, runtime, act, [Change(Event.PROVIDER_STOP, ConsentState.WITHDRAWN)], {})
 
 
-def _has_acted_since(session: Session, subscriber: Subscriber, delivery: Delivery) -> bool:
-    if subscriber.last_entry is None or delivery.claimed is None:
-        return False
-    return ledger.recorded_at(session, subscriber.last_entry) > delivery.claimed
+def _events_since(session: Session, subscriber: Subscriber, delivery: Delivery) -> set[Event]:
+    """Return what a person did after a delivery of theirs was claimed."""
+    if delivery.claimed is None:
+        return set()
+    leaves = ledger.leaves_since(session, subscriber.subject, delivery.claimed)
+    entries = [parse(leaf) for leaf in leaves]
+    return {entry.event for entry in entries if isinstance(entry, ConsentEntry)}
 
 
 def _merge(session: Session, delivery: Delivery, update: StatusUpdate, now: datetime) -> None:

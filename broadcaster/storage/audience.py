@@ -102,7 +102,26 @@ def still_queued(session: Session, bulletin_id: int) -> dict[str, int]:
         select(Subscriber.channel, func.count())
         .join(Delivery, Delivery.subscriber_id == Subscriber.id)
         .join(Bulletin, Bulletin.id == Delivery.bulletin_id)
-        .where(Delivery.bulletin_id == bulletin_id, Delivery.state == State.QUEUED.value)
+        .join(
+            Subscription,
+            and_(
+                Subscription.subscriber_id == Subscriber.id,
+                Subscription.list_id == Bulletin.list_id,
+            ),
+        )
+        .outerjoin(
+            CarrierBlock,
+            and_(
+                CarrierBlock.subscriber_id == Subscriber.id,
+                CarrierBlock.sender_id == Delivery.sender_id,
+            ),
+        )
+        .where(
+            Delivery.bulletin_id == bulletin_id,
+            Delivery.state == State.QUEUED.value,
+            ~BLOCKED,
+            *CONSENTS,
+        )
         .group_by(Subscriber.channel)
     ).all()
     return {row.channel: row[1] for row in rows}

@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from broadcaster.core.bulletin import BulletinState
+from broadcaster.core.bulletin import ON_ITS_WAY, BulletinState
+from broadcaster.core.delivery import State
 from broadcaster.core.errors import NotFound
-from broadcaster.storage.models import Bulletin
+from broadcaster.storage.models import Bulletin, Delivery
 
 # The largest id both databases can look up; a larger number in a URL is simply not there.
 _MAX_ID = 2**31 - 1
@@ -78,12 +79,40 @@ def stalled(session: Session, before: datetime) -> Sequence[int]:
     return (
         session.execute(
             select(Bulletin.id).where(
-                Bulletin.state == BulletinState.SENDING.value, Bulletin.moved < before
+                Bulletin.state == BulletinState.SENDING.value,
+                Bulletin.moved < before,
+                select(Delivery.id)
+                .where(Delivery.bulletin_id == Bulletin.id, Delivery.state == State.QUEUED.value)
+                .exists(),
             )
         )
         .scalars()
         .all()
     )
+
+
+def on_their_way(session: Session) -> Sequence[int]:
+    """Return the bulletins that are going out, or were held on their way."""
+    return (
+        session.execute(
+            select(Bulletin.id).where(
+                Bulletin.state.in_([state.value for state in ON_ITS_WAY]),
+                Bulletin.audience.is_not(None),
+            )
+        )
+        .scalars()
+        .all()
+    )
+
+
+def lock_all(session: Session, bulletin_ids: Collection[int]) -> None:
+    """Lock several bulletins, in order, until the transaction ends."""
+    session.execute(
+        select(Bulletin.id)
+        .where(Bulletin.id.in_(bulletin_ids))
+        .order_by(Bulletin.id)
+        .with_for_update()
+    ).all()
 
 
 def note_progress(session: Session, bulletin_ids: Collection[int], now: datetime) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import OPEN, SkipReason, State
-from broadcaster.storage.models import Bulletin, Delivery
+from broadcaster.storage.models import Bulletin, Delivery, StatusEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,41 @@ def _skip(
         update(Delivery)
         .where(Delivery.id.in_(queued))
         .values(state=State.SKIPPED.value, reason=reason.value, changed=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def ask_again_now(session: Session, bulletin_id: int) -> None:
+    """Let what was put off be asked again at once: a person has said that it goes on."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.bulletin_id == bulletin_id, Delivery.state == State.QUEUED.value)
+        .values(not_before=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def is_untouched(session: Session, bulletin_id: int) -> bool:
+    """Tell whether nobody can have got anything of a bulletin."""
+    touched = select(Delivery.id).where(
+        Delivery.bulletin_id == bulletin_id,
+        Delivery.state.not_in([State.QUEUED.value, State.SKIPPED.value]),
+    )
+    reported = (
+        select(StatusEvent.id)
+        .join(Delivery, Delivery.id == StatusEvent.delivery_id)
+        .where(Delivery.bulletin_id == bulletin_id)
+    )
+    return not (
+        session.execute(touched.limit(1)).first() or session.execute(reported.limit(1)).first()
+    )
+
+
+def discard(session: Session, bulletin_id: int) -> None:
+    """Take back a frozen audience of whom nobody got anything; it is frozen anew at the start."""
+    session.execute(
+        delete(Delivery)
+        .where(Delivery.bulletin_id == bulletin_id)
         .execution_options(synchronize_session=False)
     )
 

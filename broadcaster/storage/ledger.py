@@ -86,11 +86,17 @@ def leaves(session: Session, start: int, end: int) -> Sequence[LedgerEntry]:
     )
 
 
-def recorded_at(session: Session, index: int) -> datetime:
-    """Return when an entry was written."""
-    return session.execute(
-        select(LedgerEntry.recorded).where(LedgerEntry.idx == index)
-    ).scalar_one()
+def leaves_since(session: Session, subject: str, moment: datetime) -> Sequence[bytes]:
+    """Return the entries of one subject that were written after a moment."""
+    return (
+        session.execute(
+            select(LedgerEntry.leaf)
+            .where(LedgerEntry.subject == subject, LedgerEntry.recorded > moment)
+            .order_by(LedgerEntry.idx)
+        )
+        .scalars()
+        .all()
+    )
 
 
 def document(session: Session, sha256: str) -> Document | None:

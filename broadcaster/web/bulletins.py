@@ -119,6 +119,7 @@ def _account(found: Report) -> dict[str, object]:
         "report": found,
         "bulletin": bulletin,
         "live": _is_live(bulletin, now),
+        "rewritable": bulletins.is_rewritable(reading(), bulletin),
         "countdown": _countdown(bulletin, now),
         "nobody": outcomes.reached_nobody(found),
         "tiles": outcomes.tiles(found),

@@ -99,7 +99,9 @@ def _both(form: BulletinForm, bulletin_id: int) -> Response:
 
 def _is_open(bulletin: Bulletin) -> bool:
     """Tell whether the text can still be changed: not once anybody has it."""
-    return BulletinState(bulletin.state) in EDITABLE and bulletin.audience is None
+    return BulletinState(bulletin.state) in EDITABLE and bulletins.is_rewritable(
+        reading(), bulletin
+    )
 
 
 def _form(bulletin: Bulletin | None) -> BulletinForm:

@@ -74,3 +74,19 @@ def test_a_late_report_of_a_stop_does_not_end_a_newer_consent(world):
     assert reachable(world) == 1
     with world.runtime.reading() as session:
         assert [one.kind for one in incidents.recent(session, 5)] == ["late_provider_stop"]
+
+
+def test_a_true_block_is_kept_though_the_person_joined_another_list(world):
+    """Only START ends the provider's block; an unrelated opt-in after the claim does not."""
+    world.text(BILAL, "NRC AAN")
+    world.bulletin()
+    world.send()
+    world.clock.advance(seconds=5)
+    world.text(BILAL, "SPORT AAN")
+
+    token = world.provider.sent[0].status_callback.rpartition("/")[2]
+    update = StatusUpdate(sid=f"SM{1:032x}", status=ProviderStatus.FAILED, error_code=21610)
+    with world.runtime.transaction() as session:
+        statuses.apply(session, world.runtime, token, update)
+
+    assert reachable(world) == 0

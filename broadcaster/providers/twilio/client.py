@@ -122,7 +122,7 @@ class TwilioProvider:
 
     def concerns_everybody(self, code: int) -> bool:
         """Tell whether every other recipient would be refused for the same reason."""
-        return codes.explain(code).group in codes.CONCERNING_EVERYBODY
+        return code in codes.CONCERNING_EVERYBODY
 
     def is_opt_out(self, code: int) -> bool:
         """Tell whether an error code means that the person stopped or blocked us at Twilio."""

@@ -157,8 +157,17 @@ CAUSES: Mapping[int, Cause] = MappingProxyType(
 )
 #: Unlike a block on WhatsApp, which ends when the person writes to us, this ends with START only.
 STOPPED_AT_TWILIO = 21610
-#: Refusals that say nothing of the recipient: the next one would be refused as well.
-CONCERNING_EVERYBODY = frozenset({Group.SENDER, Group.CONTENT, Group.MEDIA})
+#: Refusals that say nothing of the recipient: the next one would be refused as well. Codes that
+#: may depend on who it goes to (a country, a network, one person's 24 hours) are not among them:
+#: one such person would keep the bulletin from everybody after them.
+CONCERNING_EVERYBODY = frozenset(
+    {
+        *(401, 20003, 20005, 30002),  # the account
+        *(21603, 21606, 21703, 63001, 63007),  # the sender
+        *(21602, 21617, 21655, 21656, 21658, 63021, 63027, 63028, 63041, 63042),  # the text
+        *(11751, 21620),  # the media
+    }
+)
 
 _UNKNOWN_CODE = Cause(group=Group.OTHER, sentence=GENERAL[Group.OTHER])
 
