@@ -27,15 +27,18 @@ CONSENTS = (Subscription.state == "in", Subscriber.stopped_at.is_(None))
 BLOCKED: ColumnElement[bool] = CarrierBlock.subscriber_id.is_not(None)
 
 
-def members(list_id: int, *columns: SQLColumnExpression[Any]) -> Select[*tuple[Any, ...]]:
-    """Select columns of everybody on a list whose channel has a sender."""
+def members_of_any(*columns: SQLColumnExpression[Any]) -> Select[*tuple[Any, ...]]:
+    """Select columns of everybody on any list whose channel has a sender there."""
     return (
         select(*columns)
         .select_from(Subscription)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
         .join(
             ListSender,
-            and_(ListSender.list_id == list_id, ListSender.channel == Subscriber.channel),
+            and_(
+                ListSender.list_id == Subscription.list_id,
+                ListSender.channel == Subscriber.channel,
+            ),
         )
         .outerjoin(
             CarrierBlock,
@@ -44,8 +47,13 @@ def members(list_id: int, *columns: SQLColumnExpression[Any]) -> Select[*tuple[A
                 CarrierBlock.sender_id == ListSender.sender_id,
             ),
         )
-        .where(Subscription.list_id == list_id, *CONSENTS)
+        .where(*CONSENTS)
     )
+
+
+def members(list_id: int, *columns: SQLColumnExpression[Any]) -> Select[*tuple[Any, ...]]:
+    """Select columns of everybody on a list whose channel has a sender."""
+    return members_of_any(*columns).where(Subscription.list_id == list_id)
 
 
 def reachable(session: Session, list_id: int) -> dict[tuple[str, bool], int]:

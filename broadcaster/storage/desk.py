@@ -12,13 +12,12 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.consent import Review
+from broadcaster.storage.audience import BLOCKED, members_of_any
 from broadcaster.storage.models import (
     BroadcastList,
     Bulletin,
-    CarrierBlock,
     Inbound,
     Incident,
-    ListSender,
     Subscriber,
     Subscription,
 )
@@ -113,27 +112,5 @@ def incidents_since(session: Session, since: datetime, limit: int) -> Sequence[I
 
 def count_people(session: Session) -> int:
     """Count who would get a bulletin of any list: on it, not stopped, and not blocked."""
-    counted = (
-        select(func.count(func.distinct(Subscription.subscriber_id)))
-        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
-        .join(
-            ListSender,
-            and_(
-                ListSender.list_id == Subscription.list_id,
-                ListSender.channel == Subscriber.channel,
-            ),
-        )
-        .outerjoin(
-            CarrierBlock,
-            and_(
-                CarrierBlock.subscriber_id == Subscriber.id,
-                CarrierBlock.sender_id == ListSender.sender_id,
-            ),
-        )
-        .where(
-            Subscription.state == "in",
-            Subscriber.stopped_at.is_(None),
-            CarrierBlock.subscriber_id.is_(None),
-        )
-    )
-    return session.scalar(counted) or 0
+    people = func.count(func.distinct(Subscription.subscriber_id))
+    return int(session.execute(members_of_any(people).where(~BLOCKED)).scalar_one())
