@@ -10,6 +10,7 @@ from broadcaster.runtime import Runtime
 from broadcaster.web import (
     access,
     account,
+    brakes,
     bulletins,
     compose,
     desk,
@@ -24,7 +25,9 @@ from broadcaster.web import (
     ledger,
     public,
     schedule,
+    series,
     texts,
+    tlog,
     webhooks,
 )
 
@@ -35,10 +38,13 @@ _PAGES = (
     languages,
     desk,
     texts,
+    brakes,
     bulletins,
     compose,
     schedule,
+    series,
     ledger,
+    tlog,
     health,
     webhooks,
 )

@@ -5,9 +5,13 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Engine as Database
 
 from broadcaster import resources
 from broadcaster.core.errors import InvalidInput
@@ -15,6 +19,7 @@ from broadcaster.core.keywords import Vocabulary, load_vocabulary
 from broadcaster.core.replies import load_replies
 from broadcaster.core.sealing import KEY_BYTES, Keyring
 from broadcaster.engines.apscheduler import EmbeddedEngine
+from broadcaster.engines.queue import ChunkQueue
 from broadcaster.ledger.keys import NoteSigner, parse_signer
 from broadcaster.ports import Clock, Engine, Provider
 from broadcaster.providers.twilio import TwilioProvider
@@ -23,6 +28,7 @@ from broadcaster.runtime import Runtime
 from broadcaster.settings import Secret, Settings, key_bytes
 from broadcaster.storage.session import WRITES, make_engine
 
+DISTRIBUTED = "distributed"
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
 
@@ -65,12 +71,44 @@ def build_runtime(
         signer=parse_signer(_needed(settings.secrets.ledger_key, "ledger").reveal()),
         vocabulary=_vocabulary(config / "keywords"),
         replies=load_replies(config / "replies"),
+        queue=ChunkQueue() if settings.engine == DISTRIBUTED else None,
     )
 
 
 def build_engine(runtime: Runtime) -> Engine:
-    """Return the engine that runs the background work."""
+    """Return the engine that runs the background work.
+
+    Raises:
+        InvalidInput: the distributed one is not installed.
+        DatabaseMismatch: its queue is missing, or of another version.
+    """
+    if runtime.settings.engine == DISTRIBUTED:
+        engine: Engine = _of_extra("broadcaster.engines.procrastinate").DistributedEngine(runtime)
+        return engine
     return EmbeddedEngine(runtime)
+
+
+def prepare_queue(settings: Settings, database: Database) -> bool:
+    """Make the queue that the chosen engine needs, if it is not there; return whether it was made.
+
+    Raises:
+        InvalidInput: the engine is not installed, or we may not make the queue there.
+    """
+    if settings.engine != DISTRIBUTED:
+        return False
+    made: bool = _of_extra("broadcaster.engines.queue_tables").prepare(database)
+    return made
+
+
+def check_queue(runtime: Runtime) -> None:
+    """Make sure that the queue that the chosen engine needs is there.
+
+    Raises:
+        InvalidInput: the engine is not installed.
+        DatabaseMismatch: the queue is missing, or of another version.
+    """
+    if runtime.settings.engine == DISTRIBUTED:
+        _of_extra("broadcaster.engines.queue_tables").check(runtime.database)
 
 
 def make_keys(home: Path, origin: str) -> list[Path]:
@@ -97,6 +135,17 @@ def make_keys(home: Path, origin: str) -> list[Path]:
             path.write_text(f"{text}\n", encoding="ascii")
             made.append(path)
     return made
+
+
+def _of_extra(module: str) -> Any:  # noqa: ANN401 - a module
+    """Import what stands on the extra "scale", which need not be installed."""
+    if find_spec("procrastinate") is None:
+        message = (
+            "The distributed engine is not installed; install it with: "
+            "pip install 'broadcaster[scale]'"
+        )
+        raise InvalidInput(message)
+    return import_module(module)
 
 
 @cache

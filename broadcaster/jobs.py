@@ -10,25 +10,93 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from broadcaster.runtime import Runtime
-from broadcaster.services import dispatch
+from broadcaster.services import (
+    audit,
+    comparing,
+    dispatch,
+    heartbeat,
+    planning,
+    reconciling,
+    settling,
+    starting,
+    tending,
+)
+from broadcaster.services.dispatch import Chunk
 
 GoesOn = Callable[[], bool]
+Job = Callable[[Runtime, GoesOn], None]
+ChunkJob = Callable[[Runtime, GoesOn, Mapping[str, int]], None]
 
 
 def start_due(runtime: Runtime, _goes_on: GoesOn) -> None:
     """Start every bulletin whose moment has come."""
-    dispatch.start_due(runtime)
+    starting.start_due(runtime)
 
 
 def send_waiting(runtime: Runtime, goes_on: GoesOn) -> None:
-    """Hand over what is queued, and finish what is complete."""
+    """Hand over what waits."""
     asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on))
 
 
-JOBS: Mapping[str, Callable[[Runtime, GoesOn], None]] = {
+def tend(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Put back, give up, take out, hold and finish what has come to that."""
+    tending.tend(runtime)
+
+
+def plan_ahead(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Make the bulletins of the coming days for every series."""
+    planning.plan_ahead(runtime)
+
+
+def look_up(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Ask the provider's list about requests of which nobody knows what became of them."""
+    reconciling.look_up_unknown(runtime)
+
+
+def measure(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Measure after how long the provider's list shows a message."""
+    settling.measure_settling(runtime)
+
+
+def beat(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Count the database's heartbeat on; compare one that was put back from a backup."""
+    if heartbeat.beat(runtime):
+        comparing.compare(runtime)
+
+
+def sign(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Sign a checkpoint of the ledger, if there is anything new."""
+    audit.sign_what_is_new(runtime)
+
+
+def send_chunk(runtime: Runtime, goes_on: GoesOn, arguments: Mapping[str, int]) -> None:
+    """Hand over what waits in one chunk of a bulletin."""
+    asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on, within=Chunk(**arguments)))
+
+
+JOBS: Mapping[str, Job] = {
     "start_due": start_due,
     "send_waiting": send_waiting,
+    "tend": tend,
+    "plan_ahead": plan_ahead,
+    "look_up": look_up,
+    "measure": measure,
+    "beat": beat,
+    "sign": sign,
 }
 
 #: Seconds between two looks; a bulletin starts within a second of its moment.
-EVERY: Mapping[str, float] = {"start_due": 0.4, "send_waiting": 0.4}
+EVERY: Mapping[str, float] = {
+    "start_due": 0.3,
+    "send_waiting": 0.3,
+    "tend": 0.5,
+    "plan_ahead": 5.0,
+    "look_up": 1.0,
+    "measure": 1.0,
+    "beat": 3.0,
+    "sign": 60.0,
+}
+
+#: What an engine with a queue does chunk by chunk, and the jobs of the clock that this replaces.
+CHUNK_JOBS: Mapping[str, ChunkJob] = {"send_chunk": send_chunk}
+BY_CHUNK = frozenset({"send_waiting"})

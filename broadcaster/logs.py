@@ -52,8 +52,9 @@ def configure(log: Log) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(log.level)
-    # These log what is sent, every migration looked at, or every request that waits a moment.
-    for name in ("twilio", "alembic", "waitress.queue", "aiohttp.access"):
+    # These log what is sent, every migration looked at, every request that waits a moment, or every
+    # chunk.
+    for name in ("twilio", "alembic", "waitress.queue", "aiohttp.access", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # A tick that finds the last one still at work is left out; that is meant, and no warning.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)

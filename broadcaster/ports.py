@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from broadcaster.core.messages import InboundMessage, OutboundMessage, SendOutcome, StatusUpdate
+from sqlalchemy.orm import Session
+
+from broadcaster.core.address import Address
+from broadcaster.core.messages import (
+    InboundMessage,
+    Listed,
+    OutboundMessage,
+    SendOutcome,
+    StatusUpdate,
+)
+from broadcaster.core.remedy import Remedy
 
 
 class Clock(Protocol):
@@ -19,7 +29,7 @@ class Clock(Protocol):
 
 
 class Connection(Protocol):
-    """An open line to the provider, for as long as one run of sending lasts."""
+    """An open line to the provider, for as long as one run of sending or looking up lasts."""
 
     async def send(self, message: OutboundMessage, *, begin_within: float) -> SendOutcome:
         """Hand over one message, once, and say what became of the request. Never raises.
@@ -27,6 +37,25 @@ class Connection(Protocol):
         Args:
             message: what goes to whom.
             begin_within: seconds after which the request may no longer begin; it is then deferred.
+        """
+        ...
+
+    def messages(
+        self, *, to: Address | None = None, sender: Address | None = None, since: datetime
+    ) -> AsyncIterator[Listed]:
+        """Read the provider's own list of messages, newest first, each once.
+
+        A message that has just been accepted may not be in it yet.
+
+        Args:
+            to: only messages to this address.
+            sender: only messages from this address; one whose sender a messaging service has yet
+                to choose is not among them.
+            since: the moment, aware, before which messages are left out.
+
+        Raises:
+            ListUnreadable: it could not be read to its end, or makes no sense; conclude nothing
+                from what was read.
         """
         ...
 
@@ -53,6 +82,15 @@ class Provider(Protocol):
 
         Raises:
             MalformedWebhook: a field is missing or has no strict form.
+            InvalidAddress: the author's address is unusable.
+        """
+        ...
+
+    def inbound_of(self, listed: Listed) -> InboundMessage:
+        """Read a text that somebody sent us and whose webhook we missed.
+
+        Raises:
+            MalformedWebhook: it is no inbound message, or not to one of our numbers.
             InvalidAddress: the author's address is unusable.
         """
         ...
@@ -93,18 +131,40 @@ class Provider(Protocol):
         """Tell whether a refusal would meet every recipient: the sender, the account, the text."""
         ...
 
+    def remedy(self, code: int) -> Remedy:
+        """Tell what to do about a refusal or failure with this error code."""
+        ...
+
     def explain(self, code: int) -> str:
         """Say in a plain English sentence what an error code means; a message id for screens."""
         ...
 
 
+class Queue(Protocol):
+    """Wakes the workers of a distributed engine; the database stays the truth of what there is."""
+
+    def enqueue(self, session: Session, job: str, arguments: Mapping[str, int]) -> None:
+        """Ask for a job within the caller's transaction: both are committed, or neither.
+
+        Args:
+            session: the caller's open transaction.
+            job: its name in ``broadcaster.jobs``.
+            arguments: ids, never a text or a number of a person.
+        """
+        ...
+
+
 class Engine(Protocol):
-    """Runs the jobs by the clock, in the background."""
+    """Runs the jobs, in the background."""
 
     def start(self) -> None:
-        """Begin ticking."""
+        """Begin."""
         ...
 
     def stop(self) -> None:
-        """Stop ticking and wait for what is under way."""
+        """Stop and wait for what is under way; what is queued stays queued."""
+        ...
+
+    def once(self) -> bool:
+        """Do once, here and now, what there is to do; tell whether all of it worked."""
         ...

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy import Engine as Database
@@ -15,13 +16,73 @@ from broadcaster.core.keywords import Vocabulary
 from broadcaster.core.replies import Replies
 from broadcaster.core.sealing import Keyring
 from broadcaster.ledger.keys import NoteSigner
-from broadcaster.ports import Clock, Provider
+from broadcaster.ports import Clock, Provider, Queue
 from broadcaster.settings import Settings
 
 Result = TypeVar("Result")
 _TRIES = 4
 # Serialization failure, deadlock, lock not available (PostgreSQL, appendix A).
 _TRY_AGAIN = frozenset({"40001", "40P01", "55P03"})
+
+
+@dataclass(slots=True)
+class Sighting:
+    """When this process first saw that nobody knows of a request, and when it last looked it up."""
+
+    first: float
+    looked: float | None = None
+
+
+@dataclass(slots=True)
+class Canary:
+    """A message that the provider has just accepted, watched until its list shows it.
+
+    Attributes:
+        delivery_id: what it was for.
+        sid: the provider's id of it.
+        accepted: when.
+        looks: how often the list was read for it.
+        is_missed: the list was read without it at least once.
+        is_overdue: the list should have shown it by now, so what it does not show proves nothing.
+    """
+
+    delivery_id: int
+    sid: str
+    accepted: float
+    looks: int = 0
+    is_missed: bool = False
+    is_overdue: bool = False
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one process remembers between two looks; losing it costs time, never truth.
+
+    Moments are of the monotonic clock: the other one can be set back and forth.
+
+    Attributes:
+        sightings: unknown deliveries, by id and attempt.
+        heard: when this process last read the provider's list of texts to a sender, by its id.
+        canary: the message that is being watched, if one is.
+        next_canary: when another may be chosen.
+        beat: the highest heartbeat of the database that this process has seen.
+        beat_kept: when it was last written to the file beside the database.
+        checked: when this process last saw that what goes out may go on.
+        ask_again: until when the provider's list is not asked for, because it could not be read.
+        round: how many seconds the slowest round of sending took, less the longer ago it was.
+        round_seen: when that was worked out.
+    """
+
+    sightings: dict[tuple[int, int], Sighting] = field(default_factory=dict)
+    heard: dict[int, float] = field(default_factory=dict)
+    canary: Canary | None = None
+    next_canary: float = -math.inf
+    beat: int = 0
+    beat_kept: float = -math.inf
+    checked: float = -math.inf
+    ask_again: float = -math.inf
+    round: float = 0.0
+    round_seen: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +99,8 @@ class Runtime:
         signer: signs checkpoints of the ledger.
         vocabulary: the words people use to join, leave and ask.
         replies: the words we answer with.
+        queue: wakes other workers, where the engine is distributed.
+        memory: what this process remembers between two looks.
     """
 
     settings: Settings
@@ -49,6 +112,8 @@ class Runtime:
     signer: NoteSigner
     vocabulary: Vocabulary
     replies: Replies
+    queue: Queue | None = None
+    memory: Memory = field(default_factory=Memory)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from broadcaster.core.address import Address
+from broadcaster.core.errors import ListUnreadable
 from broadcaster.core.messages import (
     Accepted,
+    Direction,
     InboundMessage,
+    Listed,
     OutboundMessage,
+    ProviderStatus,
     SendOutcome,
     StatusUpdate,
 )
-from broadcaster.ports import Connection
+from broadcaster.core.remedy import Remedy
+from broadcaster.ports import Clock, Connection
 from broadcaster.providers.twilio import TwilioProvider
 
 ACCOUNT_SID = f"AC{'0' * 32}"
@@ -38,8 +45,10 @@ class FixedClock:
         self._now += timedelta(**by)
 
 
-def accept(message: OutboundMessage) -> SendOutcome:
+def accept(message: OutboundMessage) -> Accepted:
     """Accept every message under an id of its own, as a provider does on a good day."""
+    if message.status_callback is None:
+        return Accepted(sid=f"SM{secrets.token_hex(16)}")
     token = message.status_callback.rpartition("/")[2].partition("-")[0]
     return Accepted(sid=f"SM{int(token):032x}")
 
@@ -47,14 +56,27 @@ def accept(message: OutboundMessage) -> SendOutcome:
 class FakeProvider:
     """Reads webhooks as Twilio's adapter does, and answers requests as a test decides.
 
+    Args:
+        answer: decides each request's outcome.
+        clock: tells when a message was accepted; without one they all were at `START`.
+
     Attributes:
         sent: every request that was made, in order.
         answer: decides each request's outcome; may raise nothing.
+        accepted: what the provider's list shows of them, in order.
+        inbound: what people texted, for the provider's list; a test fills it.
+        list_lag: seconds before a message shows up in the list.
+        unreadable: why the list cannot be read, if it cannot.
     """
 
-    def __init__(self, answer: Answer = accept) -> None:
+    def __init__(self, answer: Answer = accept, *, clock: Clock | None = None) -> None:
         self.sent: list[OutboundMessage] = []
         self.answer = answer
+        self.accepted: list[Listed] = []
+        self.inbound: list[Listed] = []
+        self.list_lag = 0.0
+        self.unreadable: str | None = None
+        self._clock: Clock = clock or FixedClock()
         self._twilio = TwilioProvider(account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN)
 
     @asynccontextmanager
@@ -66,7 +88,43 @@ class FakeProvider:
         """Remember a request and answer it."""
         del begin_within  # this one begins at once
         self.sent.append(message)
-        return self.answer(message)
+        outcome = self.answer(message)
+        if isinstance(outcome, Accepted):
+            self.take(message, sid=outcome.sid)
+        return outcome
+
+    def take(self, message: OutboundMessage, *, sid: str | None = None) -> Listed:
+        """Put a message into the provider's list, as if it was accepted whatever we heard.
+
+        Args:
+            message: what was asked for.
+            sid: the provider's id; without one, what `accept` gives.
+        """
+        listed = Listed(
+            sid=sid or accept(message).sid,
+            sender=message.sender,
+            recipient=message.recipient,
+            text=message.text,
+            status=ProviderStatus.QUEUED,
+            created=self._clock.now().replace(microsecond=0),
+            direction=Direction.OUTBOUND_API,
+        )
+        self.accepted.append(listed)
+        return listed
+
+    async def messages(
+        self, *, to: Address | None = None, sender: Address | None = None, since: datetime
+    ) -> AsyncIterator[Listed]:
+        """List what was accepted and texted, newest first."""
+        if self.unreadable is not None:
+            raise ListUnreadable(self.unreadable)
+        until = self._clock.now() - timedelta(seconds=self.list_lag)
+        since = since.replace(microsecond=0)
+        listed = sorted([*self.inbound, *self.accepted], key=lambda one: one.created)
+        for one in reversed(listed):
+            fits = to in {None, one.recipient} and sender in {None, one.sender}
+            if fits and since <= one.created <= until:
+                yield one
 
     def is_authentic(
         self, url: str, parameters: Sequence[tuple[str, str]], signature: str | None
@@ -81,6 +139,10 @@ class FakeProvider:
     def parse_inbound(self, parameters: Mapping[str, str]) -> InboundMessage:
         """Read an inbound webhook as Twilio's adapter does."""
         return self._twilio.parse_inbound(parameters)
+
+    def inbound_of(self, listed: Listed) -> InboundMessage:
+        """Read a missed text as Twilio's adapter does."""
+        return self._twilio.inbound_of(listed)
 
     def parse_status(self, parameters: Mapping[str, str]) -> StatusUpdate:
         """Read a status callback as Twilio's adapter does."""
@@ -113,6 +175,10 @@ class FakeProvider:
     def is_opt_out(self, code: int) -> bool:
         """Know Twilio's codes."""
         return self._twilio.is_opt_out(code)
+
+    def remedy(self, code: int) -> Remedy:
+        """Know Twilio's codes."""
+        return self._twilio.remedy(code)
 
     def explain(self, code: int) -> str:
         """Know Twilio's codes."""

@@ -7,18 +7,43 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sqlalchemy import delete, select
+
 from broadcaster.bootstrap import build_runtime, make_keys
 from broadcaster.core.address import Address
-from broadcaster.core.messages import InboundMessage, OptOutType
+from broadcaster.core.messages import InboundMessage, OptOutType, ProviderStatus, StatusUpdate
 from broadcaster.ledger.entry import ConsentEntry, parse
 from broadcaster.runtime import Runtime
-from broadcaster.services import bulletins, dispatch, inbound, lists, staff
+from broadcaster.services import (
+    bulletins,
+    claiming,
+    dispatch,
+    inbound,
+    lists,
+    outcomes,
+    staff,
+    starting,
+    statuses,
+    tending,
+)
 from broadcaster.services.lists import Told
+from broadcaster.services.outcomes import Result
 from broadcaster.services.staff import Role
 from broadcaster.settings import load
-from broadcaster.storage import ledger
+from broadcaster.storage import deliveries, incidents, ledger, tallies
 from broadcaster.storage import lists as stored_lists
-from broadcaster.testing import ACCOUNT_SID, AUTH_TOKEN
+from broadcaster.storage.models import (
+    Bulletin,
+    Delivery,
+    Explained,
+    Incident,
+    Outreach,
+    Pacing,
+    StatusEvent,
+    Tally,
+)
+from broadcaster.testing import ACCOUNT_SID, AUTH_TOKEN, FixedClock
+from tests import again
 
 WHATSAPP = "whatsapp:+15550100100"
 SMS = "+15550100101"
@@ -91,8 +116,80 @@ class World:
 
     def send(self) -> int:
         """Do what the engine's ticks do, once."""
-        dispatch.start_due(self.runtime)
-        return asyncio.run(dispatch.send_waiting(self.runtime))
+        starting.start_due(self.runtime)
+        tending.tend(self.runtime)
+        requests = asyncio.run(dispatch.send_waiting(self.runtime))
+        tending.tend(self.runtime)
+        return requests
+
+    def start(self) -> None:
+        """Start what is due, and send nothing yet."""
+        starting.start_due(self.runtime)
+
+    def claim(self, limit=100, *, worker="worker-1", **more):
+        """Claim what waits, as a worker does before it hands anything over."""
+        return list(claiming.claim(self.runtime, worker=worker, limit=limit, **more).ready)
+
+    def hand_over(self, ready, *, worker="worker-1"):
+        """Hand claims over; return those whose requests may begin, each with its attempt."""
+        return claiming.hand_over(self.runtime, worker=worker, ready=ready)
+
+    def write_down(self, handed, answer) -> None:
+        """Write down that each of these hand-overs got this answer."""
+        results = [Result(ready.claim, attempt, answer(ready)) for ready, attempt in handed]
+        outcomes.write_down(self.runtime, results)
+
+    def callback(self, delivery_id, status, *, sid=None, error=None) -> None:
+        """Let the provider report the status of a message, under the id that `accept` gives it."""
+        update = StatusUpdate(
+            sid=sid or f"SM{delivery_id:032x}", status=ProviderStatus(status), error_code=error
+        )
+        token = statuses.callback_token(self.runtime, delivery_id)
+        self.runtime.run(lambda session: statuses.apply(session, self.runtime, token, update))
+
+    def deliveries(self) -> list[Delivery]:
+        """All deliveries, in order."""
+        with self.runtime.reading() as session:
+            return list(session.execute(select(Delivery).order_by(Delivery.id)).scalars())
+
+    def states(self) -> list[str]:
+        """Where each delivery stands, in order."""
+        return [one.state for one in self.deliveries()]
+
+    def bulletin_state(self, number) -> tuple[str, str | None]:
+        """Where a bulletin stands, and why it holds if it does."""
+        with self.runtime.reading() as session:
+            row = session.get(Bulletin, number)
+            return row.state, row.held_reason
+
+    def incidents(self) -> dict[str, int]:
+        """What was noted for somebody to see, and how often."""
+        with self.runtime.reading() as session:
+            return {one.kind: one.count for one in incidents.recent(session, 20)}
+
+    def anew(self, people, *, keyword="NRC") -> int:
+        """Begin a bulletin to so many people as if there never was one; return its number.
+
+        Hypothesis runs a test many times in one newsroom.
+        """
+        with self.runtime.transaction() as session:
+            for table in (
+                *(StatusEvent, Delivery, Explained, Tally, Bulletin),
+                *(Pacing, Outreach, Incident),
+            ):
+                session.execute(delete(table))
+        for number in range(people):
+            self.text(phone(number), f"{keyword} AAN")
+        self.clock.advance(seconds=1)
+        made = self.bulletin(keyword)
+        self.start()
+        return made
+
+    def check_tallies(self) -> None:
+        """Make sure that what is counted as it happens comes to what the rows say."""
+        with self.runtime.reading() as session:
+            for number in session.execute(select(Bulletin.id)).scalars():
+                assert tallies.of(session, number) == deliveries.counts(session, number)
 
     def report(self, number):
         """Tell what became of a bulletin."""
@@ -111,6 +208,13 @@ def phone(number: int, *, whatsapp: bool = True) -> str:
 
 def populate(runtime) -> None:
     """Make the lists NRC and SPORT, and an editor."""
+    if isinstance(runtime.clock, FixedClock):
+        again.once(runtime, _populate)
+    else:
+        _populate(runtime)
+
+
+def _populate(runtime) -> None:
     with runtime.transaction() as session:
         for keyword, name in (("NRC", "NRC Ochtend"), ("SPORT", "Sport vandaag")):
             lists.add(
@@ -140,6 +244,10 @@ def make_runtime(url, home, clock, provider, **environ) -> Iterator[Runtime]:
         "BROADCASTER_ORGANISATION__CONTACT": "redactie@testkrant.example",
         "BROADCASTER_TWILIO__ACCOUNT_SID": ACCOUNT_SID,
         "BROADCASTER_TWILIO__AUTH_TOKEN": AUTH_TOKEN,
+        # A clock that stands still gives out no slots; pace has tests of its own.
+        "BROADCASTER_SENDING__WHATSAPP_RATE": "0",
+        "BROADCASTER_SENDING__SMS_RATE": "0",
+        "BROADCASTER_SENDING__WHATSAPP_DAILY_LIMIT": "0",
         **environ,
     }
     home.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""``broadcaster db``: the versions of the database."""
+"""``broadcaster db``: the versions of the database, and moving it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import click
 from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 
-from broadcaster.cli.output import json_option, say, say_json
+from broadcaster.bootstrap import prepare_queue
+from broadcaster.cli.output import complain, json_option, say, say_json
 from broadcaster.core.errors import InvalidInput
+from broadcaster.services import copying
 from broadcaster.settings import load
+from broadcaster.settings.url import database_url, sqlite_path, without_password
 from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
 
@@ -30,6 +33,8 @@ def upgrade(revision: str) -> None:
     schema.refuse_foreign(engine)
     with _revisions_explained():
         schema.upgrade(engine, revision)
+    if prepare_queue(load(), engine):
+        say("Made the queue of the distributed engine.")
     say(f"The database is at revision {schema.current(engine)}.")
 
 
@@ -64,11 +69,53 @@ def current(*, as_json: bool) -> None:
 
 
 @db.command()
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="URL",
+    help="An empty PostgreSQL database, postgresql://user@host/name.",
+)
+@click.pass_context
+def copy(context: click.Context, target: str) -> None:
+    """Copy the SQLite database to PostgreSQL, all or nothing, and check what arrived.
+
+    Nothing may be running meanwhile. The SQLite database is only read.
+    """
+    source = load().database.url
+    url = _postgresql(target)
+    if sqlite_path(source) is None:
+        message = "database.url is PostgreSQL already; only a SQLite database is copied."
+        raise InvalidInput(message)
+    _existing().dispose()
+    say(f"From {source} to {without_password(url)}")
+    try:
+        copying.copy(source, url, say)
+    except copying.CopyDiffers as error:
+        complain(f"Error: {error}")
+        context.exit(1)
+    say("Copied. The SQLite database is as it was; keep it, and never start on it again.")
+    say("Next: set database.url to the new one, then: broadcaster db upgrade; broadcaster serve")
+
+
+@db.command()
 @click.argument("message")
 def revision(message: str) -> None:
     """Write a new migration named MESSAGE, for developers."""
     with _revisions_explained():
         schema.revise(_existing(writes=True), message)
+
+
+def _postgresql(written: str) -> str:
+    try:
+        url = database_url().read(written)
+    except ValueError as error:
+        message = f"--to {error}"
+        raise InvalidInput(message) from error
+    if not url or sqlite_path(url) is not None:
+        message = "--to names no PostgreSQL database; write postgresql://user@host/name"
+        raise InvalidInput(message)
+    return url
 
 
 def _open(*, writes: bool = False) -> Engine:

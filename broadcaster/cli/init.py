@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from broadcaster.bootstrap import build_runtime, make_keys
+from broadcaster.bootstrap import build_runtime, make_keys, prepare_queue
 from broadcaster.cli.output import complain, say
 from broadcaster.settings import load
 from broadcaster.storage import schema
@@ -29,6 +29,7 @@ def init() -> None:
     for path in make_keys(settings.home, settings.ledger.origin):
         say(f"Made {path}. Keep a copy in another place: without it data cannot be read.")
     schema.upgrade(engine)
+    prepare_queue(settings, engine)
     runtime = build_runtime(load())
     say(f"The database is ready. The ledger's public key: {runtime.signer.key.to_text()}")
     say("Next: broadcaster user add NAME --role admin; broadcaster list add …; broadcaster serve")

@@ -22,12 +22,18 @@ COMMANDS: Mapping[str, Registered] = {
     "demo": Registered("broadcaster.cli.demo:demo", "Run everything, on simulated phones."),
     "init": Registered("broadcaster.cli.init:init", "Make the home directory, keys and database."),
     "serve": Registered("broadcaster.cli.serve:serve", "Answer the web and send what is due."),
+    "worker": Registered("broadcaster.cli.worker:worker", "Send what is due, without the web."),
     "config": Registered("broadcaster.cli.config:config", "Show and check the settings."),
     "db": Registered("broadcaster.cli.database:db", "Bring the database up to date."),
     "user": Registered("broadcaster.cli.users:user", "Add people who may sign in."),
     "list": Registered("broadcaster.cli.lists:list_", "Add and show broadcast lists."),
+    "bulletin": Registered("broadcaster.cli.bulletin:bulletin", "Watch and brake a bulletin."),
+    "sender": Registered("broadcaster.cli.sender:sender", "Show and set how fast you send."),
     "keywords": Registered("broadcaster.cli.keywords:keywords", "See how texts are understood."),
     "ledger": Registered("broadcaster.cli.ledger:ledger", "Export and check the consent ledger."),
+    "verify": Registered("broadcaster.cli.verify:verify", "Check a bundle or a receipt."),
+    "twilio": Registered("broadcaster.cli.twilio:twilio", "See what Twilio's list tells."),
+    "faults": Registered("broadcaster.cli.faults:faults", "Break everything, and judge what left."),
 }
 
 

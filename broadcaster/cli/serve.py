@@ -1,4 +1,4 @@
-"""``broadcaster serve``: the web, and in the same process the sender."""
+"""``broadcaster serve``: the web, and with the embedded engine the sender in the same process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 import structlog
 
 from broadcaster.app import create_app
-from broadcaster.bootstrap import build_engine
+from broadcaster.bootstrap import DISTRIBUTED, build_engine, check_queue
 from broadcaster.cli.output import say
-from broadcaster.cli.runtime import open_runtime
+from broadcaster.cli.runtime import open_runtime, settle_in
 from broadcaster.cli.server import WebServer
 from broadcaster.logs import configure
 
@@ -24,23 +24,34 @@ _SIGNALLED = 128
 @click.command()
 @click.option("--host", default=None, help="Address to listen on. [default: web.host]")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="[default: web.port]")
-@click.option("--no-worker", is_flag=True, help="Answer the web only; send nothing.")
+@click.option(
+    "--worker/--no-worker",
+    default=None,
+    help="Send as well, or answer the web only. [default: send, unless engine is distributed]",
+)
 @click.pass_context
-def serve(context: click.Context, *, host: str | None, port: int | None, no_worker: bool) -> None:
+def serve(
+    context: click.Context, *, host: str | None, port: int | None, worker: bool | None
+) -> None:
     """Answer the web and send what is due."""
     runtime = open_runtime(live=True)
+    check_queue(runtime)
     configure(runtime.settings.log)
+    sends = worker if worker is not None else runtime.settings.engine != DISTRIBUTED
     web = runtime.settings.web
     server = WebServer(
         create_app(runtime), host=host or web.host, port=port or web.port, threads=web.threads
     )
-    engine = None if no_worker else build_engine(runtime)
+    engine = build_engine(runtime) if sends else None
     stop = _Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     if engine is not None:
+        settle_in(runtime)
         engine.start()
     say(f"Broadcaster listens on {server.url}. Stop it with Ctrl-C.")
+    if not sends:
+        say("It sends nothing itself: that is done by 'broadcaster worker', wherever it runs.")
     sys.stdout.flush()
     try:
         server.run()

@@ -71,12 +71,17 @@ class WebServer:
 
         Its own loop closes what it polls: from another thread that would be pulled from under it.
         """
+        # Whoever answers wakes the loop at the end, so nobody may answer any more when it closes.
+        self._server.task_dispatcher.shutdown()
         if self._thread is None:
             self._close()
-        else:
-            self._server.trigger.pull_trigger(self._close)
-            self._thread.join(timeout=10)
-        self._server.task_dispatcher.shutdown()
+            return
+        trigger = self._server.trigger
+        # Awake for another reason, the loop would close the trigger before we have pulled it.
+        with trigger.lock:
+            trigger.thunks.append(self._close)
+            trigger.pull_trigger()
+        self._thread.join(timeout=10)
 
     def _close(self) -> None:
         wasyncore.close_all(self._connections)

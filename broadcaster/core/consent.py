@@ -6,12 +6,14 @@ order of events, a stop wins over everything but a later, explicit request to jo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from broadcaster.core.keywords import AUTOMATIC_RULES, Intent, Interpretation
 from broadcaster.core.replies import Reply
 from broadcaster.ledger.entry import ALL_LISTS, Event, State
+
+_LEAVING = frozenset({Event.OPT_OUT, Event.OPT_OUT_ALL})
 
 
 class Review(StrEnum):
@@ -209,6 +211,24 @@ def _guide(
         answers=(Answer(Reply.GUIDE),) if circumstances.may_guide else (),
         review=Review.QUESTION if circumstances.has_words else None,
     )
+
+
+def come_late(decision: Decision, *, is_overtaken: bool) -> Decision:
+    """Leave of a decision what a text still brings about that was taken in long after it was sent.
+
+    A stop always counts. Joining does not: its confirmation would come too late, or the person has
+    asked for something else since. A person reads it.
+
+    Args:
+        decision: what it would have brought about in time.
+        is_overtaken: the person did something later that was taken in first.
+    """
+    changes = tuple(change for change in decision.changes if change.event in _LEAVING)
+    block = None if is_overtaken else decision.block
+    if changes == decision.changes:
+        return replace(decision, block=block)
+    review = decision.review or Review.UNSURE
+    return Decision(changes=changes, review=review, block=block)
 
 
 _RULES = {

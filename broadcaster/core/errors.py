@@ -8,6 +8,8 @@ BroadcasterError
 │   └── MalformedWebhook  a request signed by the provider that lacks a field or its form
 ├── NotFound              nothing with that name or number
 ├── Conflict              somebody or something was there first
+├── ListUnreadable        the provider's own list of messages cannot be relied on now
+├── Unheard               what people texted us while we were away is not known yet
 └── DatabaseMismatch      the database belongs to another version, or is damaged
 """
 
@@ -46,5 +48,28 @@ class Conflict(BroadcasterError):  # noqa: N818 - reads as what it says
     """Somebody or something was there first; reload and look."""
 
 
+class ListUnreadable(BroadcasterError):  # noqa: N818 - reads as what it says
+    """The provider's own list of messages cannot be relied on now; ask again later.
+
+    Args:
+        reason: one word of what went wrong, such as ``timeout``; never a number or a text.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The provider's list of messages could not be read ({reason}). "
+            "Nothing was concluded from it; it is read again later."
+        )
+        self.reason = reason
+
+
+class Unheard(BroadcasterError):  # noqa: N818 - reads as what it says
+    """What people texted us while we were away is not known yet, so nothing may start."""
+
+
 class DatabaseMismatch(BroadcasterError):  # noqa: N818 - reads as what it says
     """The database was made by another version, is damaged, or is none of ours."""
+
+
+class LedgerBroken(BroadcasterError):  # noqa: N818 - reads as what it says
+    """The ledger in the database is not what it was: nothing about it may be signed or sent."""

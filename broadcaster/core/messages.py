@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from broadcaster.core.address import Address
+
+#: How many seconds a provider may keep trying to deliver: Twilio's own limit, ten hours.
+LONGEST_VALIDITY = 36_000
+_VALIDITIES = range(1, LONGEST_VALIDITY + 1)
 
 
 class OptOutType(StrEnum):
@@ -56,12 +61,25 @@ class OutboundMessage:
         recipient: the person it goes to.
         text: the words.
         status_callback: where the provider reports what becomes of it; carries the delivery id.
+            ``None`` for an answer, of which nobody asks what became.
+        validity: seconds after which the provider gives up delivering it, 1 to
+            `LONGEST_VALIDITY`; ``None`` leaves it to the provider.
+
+    Raises:
+        ValueError: the validity is none that a provider takes; bring it into its limits first.
     """
 
     sender: Address
     recipient: Address
     text: str = field(repr=False)
-    status_callback: str
+    status_callback: str | None = None
+    validity: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a time that no provider takes: it would refuse the message."""
+        if self.validity is not None and self.validity not in _VALIDITIES:
+            message = f"A message's validity must be 1 to {LONGEST_VALIDITY} whole seconds."
+            raise ValueError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +100,15 @@ class Refused:
 class Deferred:
     """The provider took nothing for certain; asking again is safe.
 
-    It was too busy (HTTP 429), or could not even be reached.
+    It was too busy (HTTP 429), or could not even be reached, or the moment to begin had passed.
+
+    Args:
+        retry_after: seconds to wait at least.
+        named: whether the provider itself named that time; else our own back-off decides.
     """
 
     retry_after: float
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,3 +156,38 @@ class StatusUpdate:
     sid: str
     status: ProviderStatus
     error_code: int | None = None
+
+
+class Direction(StrEnum):
+    """Who made a message of the provider's list."""
+
+    INBOUND = "inbound"
+    OUTBOUND_API = "outbound_api"  # by a request
+    OUTBOUND_REPLY = "outbound_reply"  # by the answer to a webhook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One message of the provider's own list.
+
+    Args:
+        sid: the provider's id of the message.
+        sender: who it is from, if that is an address: a messaging service chooses one late.
+        recipient: who it is for, if that is an address.
+        text: its words; empty where the provider keeps none.
+        status: what became of it so far.
+        created: when the provider took it, in whole seconds.
+        error_code: the provider's error code, if it names one.
+        direction: who made it.
+        media: how many pictures or files it has.
+    """
+
+    sid: str
+    sender: Address | None
+    recipient: Address | None
+    text: str = field(repr=False)
+    status: ProviderStatus
+    created: datetime
+    error_code: int | None = None
+    direction: Direction
+    media: int = 0

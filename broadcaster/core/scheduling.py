@@ -138,35 +138,13 @@ def in_words(moment: datetime, zone: str, language: str) -> str:
     spoken = language if language in _PATTERNS else _FALLBACK
     pattern, preposition = _PATTERNS[spoken]
     day = format_date(local.date(), pattern, locale=spoken)
-    twice = len(_moments(local.replace(tzinfo=None), place)) > 1
+    twice = len(moments(local.replace(tzinfo=None), place)) > 1
     offset = f", UTC{local.isoformat()[-6:]}" if twice else ""
     return f"{day} {preposition} {local:%H:%M} ({zone}{offset})"
 
 
-def _choose(local: datetime, place: ZoneInfo, fold: int | None) -> datetime:
-    moments = _moments(local, place)
-    if not moments:
-        following = _after_gap(local, place)
-        message = (
-            f"The clock in {place} jumps over {local:%H:%M} on that day; "
-            f"the next time is {following:%H:%M}."
-        )
-        raise MissingTime(message, next_local=following)
-    if len(moments) == 1:
-        return moments[0]
-    if fold not in {0, 1}:
-        message = f"The clock in {place} shows {local:%H:%M} twice on that day; choose which."
-        raise AmbiguousTime(message, moments=(moments[0], moments[1]))
-    return moments[fold]
-
-
-def _readings(local: datetime, place: ZoneInfo) -> list[datetime]:
-    """Return what a local time would be before and after a change of the clock, in UTC."""
-    return [local.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1)]
-
-
-def _moments(local: datetime, place: ZoneInfo) -> list[datetime]:
-    """Return every moment at which the clock shows a local time: none, one or two."""
+def moments(local: datetime, place: ZoneInfo) -> list[datetime]:
+    """Return every moment, in UTC, at which the clock shows a local time: none, one or two."""
     plain = local.replace(fold=0)
     return sorted(
         reading
@@ -175,8 +153,8 @@ def _moments(local: datetime, place: ZoneInfo) -> list[datetime]:
     )
 
 
-def _after_gap(local: datetime, place: ZoneInfo) -> datetime:
-    """Return the first local time behind the gap that a local time is in."""
+def gap_end(local: datetime, place: ZoneInfo) -> datetime:
+    """Return the moment, in UTC, at which the clock jumps over a local time."""
     before, after = sorted(_readings(local, place))
     old = before.astimezone(place).utcoffset()
     while after - before > _SECOND:
@@ -185,4 +163,26 @@ def _after_gap(local: datetime, place: ZoneInfo) -> datetime:
             before = middle
         else:
             after = middle
-    return after.astimezone(place).replace(tzinfo=None, microsecond=0)
+    return after.replace(microsecond=0)
+
+
+def _choose(local: datetime, place: ZoneInfo, fold: int | None) -> datetime:
+    possible = moments(local, place)
+    if not possible:
+        following = gap_end(local, place).astimezone(place).replace(tzinfo=None)
+        message = (
+            f"The clock in {place} jumps over {local:%H:%M} on that day; "
+            f"the next time is {following:%H:%M}."
+        )
+        raise MissingTime(message, next_local=following)
+    if len(possible) == 1:
+        return possible[0]
+    if fold not in {0, 1}:
+        message = f"The clock in {place} shows {local:%H:%M} twice on that day; choose which."
+        raise AmbiguousTime(message, moments=(possible[0], possible[1]))
+    return possible[fold]
+
+
+def _readings(local: datetime, place: ZoneInfo) -> list[datetime]:
+    """Return what a local time would be before and after a change of the clock, in UTC."""
+    return [local.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1)]

@@ -32,57 +32,68 @@ class Keyring:
     """
 
     master_key: bytes = field(repr=False)
+    # Derived once: a broadcast asks for each of these a thousand times a second.
+    _index_key: bytes = field(init=False, repr=False, compare=False)
+    _wrapping: AESGCM = field(init=False, repr=False, compare=False)
+    _token_keys: dict[str, bytes] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         if len(self.master_key) != KEY_BYTES:
             message = f"The master key must be {KEY_BYTES} bytes long."
             raise ValueError(message)
+        set_once = object.__setattr__
+        set_once(self, "_index_key", _derive(self.master_key, "address-index"))
+        set_once(self, "_wrapping", AESGCM(_derive(self.master_key, "key-wrapping")))
 
     def blind_index(self, address: Address) -> bytes:
         """Return the 32 bytes under which an address is found; one address, one index."""
-        return hmac.digest(
-            _derive(self.master_key, "address-index"), address.wire.encode(), "sha256"
-        )
+        return hmac.digest(self._index_key, address.wire.encode(), "sha256")
 
     def new_subject_key(self) -> tuple[bytes, bytes]:
         """Make a subject's key; return it bare, for use now, and wrapped, for storing."""
         key = os.urandom(KEY_BYTES)
-        return key, _seal(_derive(self.master_key, "key-wrapping"), key, b"subject-key")
+        return key, _seal(self._wrapping, key, b"subject-key")
 
     def unwrap(self, wrapped: bytes) -> bytes:
         """Return a stored subject key, bare."""
-        return _open(_derive(self.master_key, "key-wrapping"), wrapped, b"subject-key")
+        return _open(self._wrapping, wrapped, b"subject-key")
 
     def token(self, purpose: str, number: int) -> str:
         """Return a short code that proves that we ourselves named this number for this purpose."""
-        digest = hmac.digest(_derive(self.master_key, purpose), str(number).encode(), "sha256")
-        return digest[:10].hex()
+        key = self._token_keys.get(purpose)
+        if key is None:
+            key = self._token_keys[purpose] = _derive(self.master_key, purpose)
+        return hmac.digest(key, str(number).encode(), "sha256")[:10].hex()
 
 
 def seal_address(key: bytes, address: Address) -> bytes:
     """Seal an address under its subject's key."""
-    return _seal(key, address.value.encode(), b"address/" + address.channel.value.encode())
+    return _seal(AESGCM(key), address.value.encode(), b"address/" + address.channel.value.encode())
 
 
 def open_address(key: bytes, channel: str, sealed: bytes) -> Address:
     """Open a sealed address."""
-    return Address(Channel(channel), _open(key, sealed, b"address/" + channel.encode()).decode())
+    return Address(
+        Channel(channel), _open(AESGCM(key), sealed, b"address/" + channel.encode()).decode()
+    )
 
 
 def seal_text(key: bytes, text: str) -> bytes:
     """Seal words or evidence under their subject's key."""
-    return _seal(key, text.encode(), b"text")
+    return _seal(AESGCM(key), text.encode(), b"text")
 
 
 def open_text(key: bytes, sealed: bytes) -> str:
     """Open sealed words or evidence."""
-    return _open(key, sealed, b"text").decode()
+    return _open(AESGCM(key), sealed, b"text").decode()
 
 
-def _seal(key: bytes, plain: bytes, purpose: bytes) -> bytes:
+def _seal(cipher: AESGCM, plain: bytes, purpose: bytes) -> bytes:
     nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, purpose)
+    return nonce + cipher.encrypt(nonce, plain, purpose)
 
 
-def _open(key: bytes, sealed: bytes, purpose: bytes) -> bytes:
-    return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose)
+def _open(cipher: AESGCM, sealed: bytes, purpose: bytes) -> bytes:
+    return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose)

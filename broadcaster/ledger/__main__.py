@@ -12,6 +12,7 @@ from pathlib import Path
 from broadcaster.ledger.errors import MalformedKey
 from broadcaster.ledger.keys import NoteKey, parse_vkey
 from broadcaster.ledger.note import MAX_NOTE_BYTES
+from broadcaster.ledger.receipt import HEADER, verify_receipt
 from broadcaster.ledger.report import Report
 from broadcaster.ledger.verify import verify_bundle
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         report = _verify(options)
-    except (OSError, MalformedKey) as error:
+    except (OSError, MalformedKey, _WrongUseError) as error:
         sys.stderr.write(f"verify: {_explain(error)}\n")
         return WRONG_USE
     # A terminal that knows only ASCII must not turn a verdict into an error.
@@ -45,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return VERIFIED if report.ok else NOT_VERIFIED
 
 
+class _WrongUseError(Exception):
+    """What was asked for cannot be done with this file."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m broadcaster.ledger",
@@ -53,10 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     verify = commands.add_parser(
         "verify",
-        help="check an exported bundle",
-        description="Check an exported bundle, step by step. Exits 0 if all of it holds, 1 if not.",
+        help="check an exported bundle, or a receipt",
+        description=(
+            "Check an exported bundle or a receipt (.tlog-proof), step by step. "
+            "Exits 0 if all of it holds, 1 if not."
+        ),
     )
-    verify.add_argument("file", metavar="FILE", type=Path, help="the bundle")
+    verify.add_argument("file", metavar="FILE", type=Path, help="the bundle or receipt")
     verify.add_argument(
         "--vkey", metavar="KEY", help="the log's public key, or a file that holds it"
     )
@@ -71,7 +79,21 @@ def _verify(options: argparse.Namespace) -> Report:
     vkey = None if options.vkey is None else _read_key(options.vkey)
     since = None if options.since is None else _read_note(options.since)
     with options.file.open("rb") as file:
+        start = file.read(len(HEADER))
+        if start == HEADER.encode():
+            return _verify_receipt(start + file.read(MAX_NOTE_BYTES), vkey, since)
+        file.seek(0)
         return verify_bundle(file, vkey=vkey, since=since)
+
+
+def _verify_receipt(data: bytes, vkey: NoteKey | None, since: bytes | None) -> Report:
+    if vkey is None:
+        message = "a receipt does not hold its log's key; give it with --vkey"
+        raise _WrongUseError(message)
+    if since is not None:
+        message = "--since is for bundles: a receipt says nothing about other entries"
+        raise _WrongUseError(message)
+    return verify_receipt(data, vkey)
 
 
 def _read_key(text: str) -> NoteKey:
@@ -98,7 +120,7 @@ def _read(path: Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
-def _explain(error: OSError | MalformedKey) -> str:
+def _explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"cannot read {error.filename!a}: {error.strerror}"
     return str(error)

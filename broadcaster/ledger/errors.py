@@ -68,6 +68,18 @@ class FrontierError(LedgerError):
     """Stored tree state that is damaged."""
 
 
+class WrongTile(LedgerError):  # noqa: N818 - reads as what it says
+    """A path or the bytes of a tile that are none."""
+
+
+class MalformedReceipt(LedgerError):  # noqa: N818 - reads as what it says
+    """Not in the form of C2SP tlog-proof with the entry inside."""
+
+
+class MalformedRequest(LedgerError):  # noqa: N818 - reads as what it says
+    """Not in the form in which a log asks a witness."""
+
+
 class NoteError(LedgerError):
     """A signed note that cannot be trusted."""
 

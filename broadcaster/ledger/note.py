@@ -16,7 +16,8 @@ from broadcaster.ledger.keys import KEY_ID_BYTES, NAME, NoteKey, NoteSigner, dec
 
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
-_PREFIX = "\u2014 "
+#: How a signature line begins.
+PREFIX = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
@@ -47,7 +48,7 @@ def sign_note(text: str, signers: Sequence[NoteSigner]) -> bytes:
         raise MalformedNote(message)
     body = text.encode("utf-8")
     lines = [
-        f"{_PREFIX}{signer.name} {base64.b64encode(signer.key.key_id + signer.sign(body)).decode()}\n"
+        f"{PREFIX}{signer.name} {base64.b64encode(signer.key.key_id + signer.sign(body)).decode()}\n"
         for signer in signers
     ]
     return body + b"\n" + "".join(lines).encode("utf-8")
@@ -65,11 +66,11 @@ def open_note(data: bytes, keys: Sequence[NoteKey]) -> Note:
         BadSignature: a known key's signature is wrong, even if another's is right.
         UnknownSigner: no known key signed it.
     """
-    text, lines = _split_note(data)
+    text, lines = split_note(data)
     known = {(key.name, key.key_id): key for key in keys}
     signers: dict[NoteKey, None] = {}
     for line in lines:
-        name, key_id, signature = _parse_signature(line)
+        name, key_id, signature = parse_signature(line)
         key = known.get((name, key_id))
         if key is not None:
             key.verify(text.encode("utf-8"), signature)
@@ -94,7 +95,12 @@ def check_text(text: str) -> None:
         raise MalformedNote(message)
 
 
-def _split_note(data: bytes) -> tuple[str, list[str]]:
+def split_note(data: bytes) -> tuple[str, list[str]]:
+    """Give the text of a note, which is not checked, and its signature lines.
+
+    Raises:
+        MalformedNote: the bytes are no note.
+    """
     if len(data) > MAX_NOTE_BYTES:
         message = f"a note has at most {MAX_NOTE_BYTES:,} bytes"
         raise MalformedNote(message)
@@ -115,10 +121,15 @@ def _split_note(data: bytes) -> tuple[str, list[str]]:
     return text + "\n", lines
 
 
-def _parse_signature(line: str) -> tuple[str, bytes, bytes]:
-    name, space, encoded = line.removeprefix(_PREFIX).partition(" ")
+def parse_signature(line: str) -> tuple[str, bytes, bytes]:
+    """Give the name, the key id and the signature of a line.
+
+    Raises:
+        MalformedNote: the line has another form.
+    """
+    name, space, encoded = line.removeprefix(PREFIX).partition(" ")
     raw = decode_base64(encoded)
-    if not line.startswith(_PREFIX) or not space or not NAME.fullmatch(name) or raw is None:
+    if not line.startswith(PREFIX) or not space or not NAME.fullmatch(name) or raw is None:
         message = "a signature line reads: em dash, name, base64"
         raise MalformedNote(message)
     if len(raw) <= KEY_ID_BYTES:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import NoReturn
 
 from broadcaster.core.errors import InvalidInput
-from broadcaster.core.messages import InboundMessage, StatusUpdate
+from broadcaster.core.messages import InboundMessage, Listed, StatusUpdate
+from broadcaster.core.remedy import Remedy
 from broadcaster.ports import Connection
 
 
@@ -35,6 +36,11 @@ class UnconfiguredProvider:
     def parse_inbound(self, parameters: Mapping[str, str]) -> InboundMessage:
         """Refuse: nothing authentic can have come in."""
         del parameters
+        self._refuse()
+
+    def inbound_of(self, listed: Listed) -> InboundMessage:
+        """Refuse: there is no list."""
+        del listed
         self._refuse()
 
     def parse_status(self, parameters: Mapping[str, str]) -> StatusUpdate:
@@ -76,6 +82,11 @@ class UnconfiguredProvider:
         """Know no codes."""
         del code
         return False
+
+    def remedy(self, code: int) -> Remedy:
+        """Know no codes."""
+        del code
+        return Remedy.FAIL
 
     def explain(self, code: int) -> str:
         """Know no codes."""

@@ -90,22 +90,7 @@ def state(exchange: Exchange) -> dict[str, object]:
 
 
 def _faults(exchange: Exchange) -> dict[str, object]:
-    plan = exchange.faults.plan
-    return {
-        "seed": plan.seed,
-        "list_lag": plan.list_lag,
-        "rules": [
-            {
-                "fault": rule.fault.value,
-                "operation": rule.operation,
-                "probability": rule.probability,
-                "next": rule.next,
-                "seconds": rule.seconds,
-            }
-            for rule in plan.rules
-        ],
-        "struck": dict(exchange.faults.struck),
-    }
+    return {**exchange.faults.plan.to_json(), "struck": dict(exchange.faults.struck)}
 
 
 async def _json(request: web.Request) -> object:

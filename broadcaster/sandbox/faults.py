@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from random import Random
 
@@ -27,6 +27,7 @@ class Fault(StrEnum):
     CUT_AFTER_ACCEPT = "cut_after_accept"
     DROP_CALLBACK = "drop_callback"
     REPEAT_CALLBACK = "repeat_callback"
+    REORDER_CALLBACK = "reorder_callback"
 
 
 BEFORE_ACCEPT = frozenset(
@@ -38,7 +39,7 @@ BEFORE_ACCEPT = frozenset(
     }
 )
 
-_CALLBACK_ONLY = frozenset({Fault.DROP_CALLBACK, Fault.REPEAT_CALLBACK})
+_CALLBACK_ONLY = frozenset({Fault.DROP_CALLBACK, Fault.REPEAT_CALLBACK, Fault.REORDER_CALLBACK})
 _OPERATIONS = frozenset({"create", "list", "fetch", "update", "delete", "callback"})
 
 
@@ -51,7 +52,8 @@ class FaultRule:
         operation: create, list, fetch, update, delete or callback.
         probability: how often, from 0 to 1.
         next: only the next so many requests of that operation; ``None`` has no end.
-        seconds: how long latency, a hang, or a late acceptance takes.
+        seconds: how long latency, a hang, or a late acceptance takes; how long a reordered
+            callback waits for the next one of its message to overtake it.
     """
 
     fault: Fault
@@ -111,6 +113,11 @@ class FaultPlan:
             return cls(rules=rules, **rest)
         except (TypeError, KeyError, ValueError) as error:
             raise InvalidCommand(message) from error
+
+    def to_json(self) -> dict[str, object]:
+        """Return the plan in the form that ``from_json`` reads."""
+        rules = [asdict(rule) | {"fault": rule.fault.value} for rule in self.rules]
+        return {"seed": self.seed, "list_lag": self.list_lag, "rules": rules}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,6 +64,7 @@ class Lifecycle:
         self._webhooks = webhooks
         self._activity = activity
         self._conditions = {phone.number: phone.condition for phone in config.phones}
+        self._waiting: dict[str, asyncio.Event] = {}
 
     def launch(self, message: Message) -> None:
         """Set an accepted message on its way."""
@@ -151,7 +153,11 @@ class Lifecycle:
         url = message.status_callback or ""
         fields = status_fields(message, step.status, step.error_code, self._config.account_sid)
         await asyncio.sleep(drawn.delay)
+        if drawn.fault is Fault.REORDER_CALLBACK:
+            await self._be_overtaken(message, drawn.seconds)
         answer = await self._webhooks.callback(url, fields)
+        if drawn.fault is not Fault.REORDER_CALLBACK:
+            self._overtake(message)
         self._note(
             message,
             step.status,
@@ -163,6 +169,18 @@ class Lifecycle:
             code=answer.code,
             tries=answer.tries,
         )
+
+    async def _be_overtaken(self, message: Message, seconds: float) -> None:
+        """Hold a callback back until a later one of its message was answered, or for so long."""
+        overtaken = self._waiting.setdefault(message.sid, asyncio.Event())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(overtaken.wait(), seconds)
+        self._waiting.pop(message.sid, None)
+
+    def _overtake(self, message: Message) -> None:
+        overtaken = self._waiting.pop(message.sid, None)
+        if overtaken is not None:
+            overtaken.set()
 
     def _note(
         self,

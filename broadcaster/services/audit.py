@@ -13,14 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import structlog
 from sqlalchemy.orm import Session
 
+from broadcaster.core.errors import LedgerBroken
 from broadcaster.ledger.bundle import stream_bundle
-from broadcaster.ledger.checkpoint import Checkpoint, sign_checkpoint
+from broadcaster.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from broadcaster.ledger.entry import ConsentEntry, DocumentKind, parse
+from broadcaster.ledger.errors import LedgerError
+from broadcaster.ledger.merkle import Frontier, consistency_path
+from broadcaster.ledger.proof import verify_consistency
 from broadcaster.runtime import Runtime
-from broadcaster.storage import ledger
+from broadcaster.storage import incidents, ledger, tiles
 
+_log = structlog.get_logger()
 _ROWS_PER_CHUNK = 500
 _BATCH = 2_000
 _COLUMNS = (
@@ -92,13 +98,54 @@ def head(session: Session, runtime: Runtime) -> Head:
 
 
 def checkpoint(session: Session, runtime: Runtime) -> tuple[int, bytes]:
-    """Sign the log as it stands, keep the checkpoint, and return its size and its text."""
+    """Sign the log as it stands, keep the checkpoint, and return its size and its text.
+
+    Raises:
+        LedgerBroken: the log is no extension of the last checkpoint. Whoever signs two that
+            contradict each other has lied once; so nothing is signed.
+    """
     tree = ledger.frontier(session)
-    signed = sign_checkpoint(
-        Checkpoint(origin=runtime.signer.name, size=tree.size, root=tree.root()), runtime.signer
-    )
+    _refuse_to_fork(session, runtime, tree)
+    signed = _sign(runtime, tree)
     ledger.keep_checkpoint(session, size=tree.size, note=signed.decode(), now=runtime.clock.now())
     return tree.size, signed
+
+
+def _sign(runtime: Runtime, tree: Frontier) -> bytes:
+    head = Checkpoint(origin=runtime.signer.name, size=tree.size, root=tree.root())
+    return sign_checkpoint(head, runtime.signer)
+
+
+def _refuse_to_fork(session: Session, runtime: Runtime, tree: Frontier) -> None:
+    latest = ledger.latest_checkpoint(session)
+    if latest is None or latest.size == 0:
+        return
+    try:
+        old = open_checkpoint(latest.note.encode(), runtime.signer.key)
+        path = consistency_path(old.size, tree.size, tiles.subtrees(session))
+        verify_consistency(old.size, tree.size, old.root, tree.root(), path)
+    except (LedgerError, LedgerBroken) as error:
+        message = (
+            f"The ledger of {tree.size:,} entries is no extension of the checkpoint over "
+            f"{latest.size:,} that was signed before ({error}). Nothing was signed; look for what "
+            "was changed, and restore it from a backup."
+        )
+        raise LedgerBroken(message) from error
+
+
+def sign_what_is_new(runtime: Runtime) -> None:
+    """Sign a checkpoint if the log has grown since the last one."""
+    with runtime.reading() as session:
+        latest, tree = ledger.latest_checkpoint(session), ledger.frontier(session)
+        # Witnesses may have signed below us.
+        if latest is not None and latest.note.startswith(_sign(runtime, tree).decode()):
+            return
+    try:
+        runtime.run(lambda session: checkpoint(session, runtime))
+    except LedgerBroken:
+        _log.exception("ledger_broken")
+        now = runtime.clock.now()
+        runtime.run(lambda session: incidents.note(session, "ledger_broken", "ledger", now))
 
 
 def export(runtime: Runtime, form: Format) -> Iterator[bytes]:

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
-from broadcaster.core.bulletin import CANCELLABLE, EDITABLE, BulletinState
+from broadcaster.core.bulletin import EDITABLE, BulletinState
 from broadcaster.core.delivery import SkipReason, State
 from broadcaster.core.errors import Conflict, InvalidInput, InvalidMoment, NotFound
 from broadcaster.core.segments import MAX_CHARACTERS, Segments, count, count_characters
-from broadcaster.storage import audience, bulletins, deliveries
+from broadcaster.services import brakes
+from broadcaster.storage import audience, bulletins, deliveries, tallies
 from broadcaster.storage.models import BroadcastList, Bulletin
 
 _WINDOW = timedelta(hours=24)
@@ -59,6 +60,7 @@ class Report:
         by_state: deliveries by state.
         skipped: those left out, by reason.
         failed: those refused or not delivered, by the provider's error code.
+        undecided: those that only a person can decide about, by why nobody knows.
     """
 
     bulletin: Bulletin
@@ -67,6 +69,7 @@ class Report:
     by_state: dict[State, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     failed: dict[int | None, int] = field(default_factory=dict)
+    undecided: dict[str, int] = field(default_factory=dict)
 
     def of(self, *states: State) -> int:
         """Count the deliveries in any of these states."""
@@ -79,13 +82,18 @@ class Report:
 
     @property
     def waiting(self) -> int:
-        """How many have no outcome yet."""
-        return self.of(State.QUEUED, State.CLAIMED)
+        """How many have not been sent to yet."""
+        return self.of(State.QUEUED)
+
+    @property
+    def looked_up(self) -> int:
+        """Of how many nobody knows yet whether the provider took it."""
+        return self.of(State.UNKNOWN)
 
     @property
     def done(self) -> int:
         """How many have an outcome."""
-        return self.audience - self.waiting
+        return self.audience - self.waiting - self.looked_up
 
 
 def draft(session: Session, *, list_id: int, text: str, author_id: int, now: datetime) -> Bulletin:
@@ -141,7 +149,8 @@ def revise(
     bulletin.text = text
     if bulletin.audience is not None:
         deliveries.discard(session, bulletin.id)
-        bulletin.audience = bulletin.started = bulletin.moved = bulletin.held_code = None
+        bulletin.audience = bulletin.started = bulletin.moved = None
+        bulletin.held_reason = bulletin.held_code = None
     _to(bulletin, BulletinState.DRAFT, now)
     bulletin.starts_at = None
     session.flush()
@@ -198,6 +207,7 @@ def schedule(
     starts_at: datetime,
     zone: str,
     now: datetime,
+    not_after: datetime | None = None,
 ) -> Bulletin:
     """Let a bulletin go out at a moment; ``starts_at == now`` means at once.
 
@@ -208,21 +218,29 @@ def schedule(
         starts_at: when, in UTC.
         zone: the zone in which the editor thinks of it.
         now: the present moment.
+        not_after: from when it goes out to nobody any more; the settings decide if left out.
 
     Raises:
         NotFound: there is no such bulletin.
         Conflict: it was changed, or scheduled already.
-        InvalidMoment: the moment has passed.
+        InvalidMoment: the moment has passed, or lies after its own end.
         InvalidInput: nobody would get it.
     """
     bulletin = _editable(session, bulletin_id, version)
     if starts_at < now:
         message = "That moment has passed. Choose a later one, or send it now."
         raise InvalidMoment(message)
+    if not_after is not None and not_after <= starts_at:
+        message = "It would be over before it starts. Choose a later end."
+        raise InvalidMoment(message)
     if not check(session, bulletin_id).people:
         message = "Nobody would get this: no one on the list can be reached yet."
         raise InvalidInput(message)
+    brakes.refuse_uncompared(session, bulletin)
+    brakes.excuse(session, bulletin)
     _to(bulletin, BulletinState.SCHEDULED, now)
+    bulletin.held_reason = bulletin.held_code = None
+    bulletin.not_after = not_after
     bulletin.starts_at = starts_at
     bulletin.zone = zone
     session.flush()
@@ -244,36 +262,21 @@ def unschedule(session: Session, bulletin_id: int, *, version: int, now: datetim
     return bulletin
 
 
-def cancel(session: Session, bulletin_id: int, *, now: datetime) -> Bulletin:
-    """Cancel a bulletin; while it is going out, for those who have not got it yet.
-
-    Raises:
-        NotFound: there is no such bulletin.
-        Conflict: it is already over.
-    """
-    bulletin = bulletins.lock(session, bulletin_id)
-    if BulletinState(bulletin.state) not in CANCELLABLE:
-        message = "This bulletin is already over; there is nothing left to cancel."
-        raise Conflict(message)
-    _to(bulletin, BulletinState.CANCELLED, now)
-    bulletin.ended = now
-    session.flush()
-    deliveries.skip_queued(session, bulletin.id, now)
-    return bulletin
-
-
 def report(session: Session, bulletin_id: int) -> Report:
     """Tell what became of a bulletin so far."""
     bulletin = bulletins.get(session, bulletin_id)
     by_state: Counter[State] = Counter()
     skipped: Counter[str] = Counter()
     failed: Counter[int | None] = Counter()
-    for state, reason, code, number in deliveries.counts(session, bulletin_id):
-        by_state[State(state)] += number
-        if state == State.SKIPPED:
-            skipped[reason or ""] += number
-        elif state in {State.FAILED, State.UNDELIVERED}:
-            failed[code] += number
+    undecided: Counter[str] = Counter()
+    for key, number in tallies.of(session, bulletin_id).items():
+        by_state[key.state] += number
+        if key.state is State.SKIPPED:
+            skipped[key.reason or ""] += number
+        elif key.state in {State.FAILED, State.UNDELIVERED}:
+            failed[key.error_code] += number
+        elif key.state is State.HELD:
+            undecided[key.reason or ""] += number
     return Report(
         bulletin=bulletin,
         list=_list(session, bulletin.list_id),
@@ -281,6 +284,7 @@ def report(session: Session, bulletin_id: int) -> Report:
         by_state=dict(by_state),
         skipped=dict(skipped),
         failed=dict(failed),
+        undecided=dict(undecided),
     )
 
 

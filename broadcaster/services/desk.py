@@ -15,24 +15,34 @@ from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.consent import Review
 from broadcaster.core.errors import NotFound
 from broadcaster.core.sealing import Keyring, open_address, open_text
-from broadcaster.services import bulletins
-from broadcaster.storage import desk, inbound, lists
+from broadcaster.runtime import Runtime
+from broadcaster.services import bulletins, senders, troubles
+from broadcaster.services.senders import Standing
+from broadcaster.services.settling import settling_time
+from broadcaster.services.troubles import Trouble
+from broadcaster.storage import desk, inbound, installation, lists
 from broadcaster.storage.desk import Place
-from broadcaster.storage.models import BroadcastList, Bulletin, Inbound, Incident, Subscriber
+from broadcaster.storage.models import BroadcastList, Bulletin, Inbound, Installation, Subscriber
 
 _FEW = 5
 _MANY = 200
-# An incident that did not come back in this time needs nobody's attention any more.
-_INCIDENTS_FOR = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A bulletin with its list, and how far it is while it goes out."""
+    """A bulletin with its list.
+
+    Args:
+        bulletin: the bulletin.
+        list: its list.
+        done: how far it is, while it goes out.
+        undecided: of how many nobody knows whether they have it.
+    """
 
     bulletin: Bulletin
     list: BroadcastList
     done: int = 0
+    undecided: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,44 +86,83 @@ class Desk:
     """Everything the desk shows.
 
     Args:
-        held: bulletins that were not sent in time and wait for a person.
+        held: bulletins that wait for a person: paused, or held by themselves.
+        undecided: bulletins that left people undecided, and how many.
+        restored: since when the database is known to be one that was put back from a backup.
         sending: bulletins that are going out.
         scheduled: bulletins that go out next.
         waiting: the oldest texts that a person should read.
         waiting_count: how many there are in all.
-        incidents: trouble of late.
+        troubles: what went wrong of late.
+        senders: how our own numbers stand.
+        slowest: after how many seconds at most the provider's list showed a message so far.
+        settle: after how long that list is believed.
         lists: all lists.
         people: how many people are on any list.
         is_new: no bulletin was ever scheduled.
     """
 
     held: Sequence[Row]
+    undecided: Sequence[Row]
+    restored: datetime | None
     sending: Sequence[Row]
     scheduled: Sequence[Row]
     waiting: Sequence[WaitingText]
     waiting_count: int
-    incidents: Sequence[Incident]
+    troubles: Sequence[Trouble]
+    senders: Sequence[Standing]
+    slowest: float | None
+    settle: timedelta
     lists: Sequence[BroadcastList]
     people: int
     is_new: bool
 
 
-def overview(session: Session, keyring: Keyring, *, zone: str, now: datetime) -> Desk:
+def overview(session: Session, runtime: Runtime, *, now: datetime) -> Desk:
     """Gather what the desk shows."""
     counts = desk.count_by_state(session)
+    known = installation.get(session)
+    numbers = senders.every(session, runtime.settings, now)
+    held = _rows(desk.soonest(session, [BulletinState.HELD, BulletinState.PAUSED], _MANY))
+    undecided = _undecided(session, now)
+    zone = runtime.settings.organisation.zone
     return Desk(
-        held=_rows(desk.soonest(session, [BulletinState.HELD], _MANY)),
+        held=held,
+        undecided=undecided,
+        restored=known.restored,
         sending=_under_way(session),
         scheduled=_rows(desk.soonest(session, [BulletinState.SCHEDULED], _FEW)),
         waiting=[
-            _open(text, person, keyring, zone) for text, person in desk.waiting(session, _FEW)
+            _open(text, person, runtime.keyring, zone)
+            for text, person in desk.waiting(session, _FEW)
         ],
         waiting_count=inbound.count_waiting(session),
-        incidents=desk.incidents_since(session, now - _INCIDENTS_FOR, _FEW),
+        troubles=troubles.of_late(session, now, shown=_shown(held, undecided, numbers, known)),
+        senders=numbers,
+        slowest=known.slowest_listing,
+        settle=timedelta(seconds=settling_time(session, runtime)),
         lists=lists.every(session),
         people=desk.count_people(session),
         is_new=not sum(counts.values()) - counts.get(BulletinState.DRAFT, 0),
     )
+
+
+def _undecided(session: Session, now: datetime) -> list[Row]:
+    found = desk.undecided_since(session, now - troubles.OF_LATE, _MANY)
+    return [Row(bulletin=bulletin, list=item, undecided=people) for bulletin, item, people in found]
+
+
+def _shown(
+    held: Sequence[Row], undecided: Sequence[Row], numbers: Sequence[Standing], known: Installation
+) -> set[str]:
+    """Name the incidents that the desk shows in another form, because they still last."""
+    shown = {f"bulletin_{row.bulletin.held_reason} {row.bulletin.id}" for row in held}
+    shown |= {f"deliveries_held {row.bulletin.id}" for row in undecided}
+    if any(one.stopped_code is not None for one in numbers):
+        shown.add("sender_refused None")
+    if known.restored is not None:
+        shown.add("restored None")
+    return shown
 
 
 def waiting(

@@ -1,276 +1,353 @@
-"""Sending, from a moment that has come to the last outcome: a sequence of short transactions.
+"""Sending: one pipeline per worker, from what waits to the last outcome.
 
-Start what is due → claim a handful of deliveries, deciding consent in the claim → hand them over
-at once, with no transaction open → write down what became of them → finish what is complete.
-This service commits by itself, because nothing may be held open during a request.
+Claim what may go at this pace → hand over what the lines need → make the requests, with no
+transaction open → write down what became of them; round and round, until nothing waits. The
+database work of a round runs in a thread, while the requests under way go on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from time import monotonic
+from typing import NamedTuple, TypeVar
 
 import structlog
-from cryptography.exceptions import InvalidTag
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import SQLAlchemyError
 
-from broadcaster.core.address import Address, Channel
-from broadcaster.core.bulletin import ON_ITS_WAY, BulletinState
-from broadcaster.core.delivery import State
-from broadcaster.core.messages import (
-    Accepted,
-    Deferred,
-    OutboundMessage,
-    Refused,
-    SendOutcome,
-    Unknown,
-)
-from broadcaster.core.sealing import open_address
 from broadcaster.ports import Connection
 from broadcaster.runtime import Runtime
-from broadcaster.services import statuses
-from broadcaster.storage import audience, bulletins, claims, deliveries, incidents, people
-from broadcaster.storage.claims import Claim
-from broadcaster.storage.deliveries import Outcome
-from broadcaster.storage.models import Bulletin
+from broadcaster.services import claiming, letters, outcomes, readiness
+from broadcaster.services.claiming import Ready
+from broadcaster.services.letters import Letter
+from broadcaster.services.lines import PUNCTUAL, Lines
+from broadcaster.services.outcomes import Result
+from broadcaster.services.reach import Reach
+from broadcaster.storage.claims import Chunk
+from broadcaster.storage.pacing import HORIZON, LEAD
 
+__all__ = ["Chunk", "send_waiting"]
+
+T = TypeVar("T")
 _log = structlog.get_logger()
 
-# Seconds before looking again at people who were locked.
-_PAUSE = 0.02
-STATUS_PATH = "/webhooks/twilio/status"
+# A round begins so many seconds before it must, for a slot to be handed over in time.
+_EARLY = 0.01
+# Between two rounds, so that each finds more than a few to do.
+_BREATH = 0.02
+# How many rounds' worth of requests is handed over before there is a line for it, so that no line
+# waits for the database; and how many rounds' worth is claimed. More, and a stop would come late.
+_LETTERS_AHEAD, _CLAIMS_AHEAD = 1.2, 1.5
+# However slow the provider is: what part of as many as there are lines is claimed at least.
+_LEAST_AHEAD = 5
+# How much the newest round counts for what a round is taken to need.
+_NEWEST = 0.3
+_LOOK_AGAIN = 0.1
+# Where each waits for its slot, so many times as many as there are lines are handed over early and
+# claimed; and more by as much as the worker reaches further.
+_EARLY_LETTERS, _AHEAD_OF_SLOTS = 2, 4
+# Seconds to wait between tries to write down what became of requests.
+_PATIENCE = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A claim, and what became of its request."""
-
-    claim: Claim
-    outcome: Outcome
-
-
-def start_due(runtime: Runtime) -> int:
-    """Freeze the audience of every bulletin whose moment has come; return how many began.
-
-    One that is found later than its grace, after an outage or a restore, is held instead: nobody
-    wants the morning's news at night without having said so.
-    """
-    now = runtime.clock.now()
-    with runtime.reading() as session:
-        if not bulletins.is_any_due(session, now):
-            return 0
-    grace = timedelta(minutes=runtime.settings.sending.grace_minutes)
-    began = 0
-    with runtime.transaction() as session:
-        for bulletin in bulletins.due(session, now):
-            late = bulletin.starts_at is not None and now - bulletin.starts_at > grace
-            if not late:
-                _begin(session, bulletin, now)
-                began += 1
-            bulletin.state = (BulletinState.HELD if late else BulletinState.SENDING).value
-            bulletin.held_code = None
-            bulletin.version += 1
-            bulletin.changed = now
-            _log.info("bulletin_held" if late else "bulletin_started", bulletin=bulletin.id)
-    return began
-
-
-def _begin(session: Session, bulletin: Bulletin, now: datetime) -> None:
-    """Freeze the audience; one that was held on its way goes on with those who are left."""
-    bulletin.moved = now
-    deliveries.ask_again_now(session, bulletin.id)
-    if bulletin.audience is None:
-        bulletin.audience = audience.freeze(session, bulletin.id, bulletin.list_id, now)
-        bulletin.started = now
-
-
-async def send_waiting(runtime: Runtime, *, goes_on: Callable[[], bool] = lambda: True) -> int:
+async def send_waiting(
+    runtime: Runtime,
+    *,
+    goes_on: Callable[[], bool] = lambda: True,
+    within: Chunk | None = None,
+) -> int:
     """Hand over everything that may go out now; return how many requests were made.
 
     Args:
         runtime: the parts.
-        goes_on: asked before each claim; False ends after what is under way, and what is queued
-            stays queued.
+        goes_on: asked in each round; False ends after what is under way, and what waits stays.
+        within: only these deliveries; all that wait if left out.
     """
-    _give_up_lost_claims(runtime)
-    finish_complete(runtime)
-    _hold_stalled(runtime)
-    with runtime.reading() as session:
-        if not bulletins.sending(session):
-            return 0
-    requests = 0
+    worker = str(uuid.uuid4())
+    first = claiming.Batch((), waits=False)
+    if await readiness.may_send(runtime):
+        limit = runtime.settings.sending.concurrency
+        first = claiming.claim(runtime, worker=worker, limit=limit, within=within)
+    if not first.ready and not first.waits:
+        return 0
     async with runtime.provider.connect() as connection:
-        while goes_on():
-            claimed_at = monotonic()
-            claimed, looked_at = _claim(runtime)
-            if not looked_at:
-                break
-            if not claimed:
-                # All of them had left, or are locked by a stop at this moment.
-                await asyncio.sleep(_PAUSE)
-                continue
-            requests += len(claimed)
-            _write_down(runtime, await _hand_over(runtime, connection, claimed, claimed_at))
-    finish_complete(runtime)
-    return requests
+        pipeline = _Pipeline(runtime, connection, worker=worker, goes_on=goes_on, within=within)
+        return await pipeline.run(first)
 
 
-def finish_complete(runtime: Runtime) -> None:
-    """Finish every bulletin whose deliveries all have an outcome and add up to its audience."""
-    now = runtime.clock.now()
-    with runtime.reading() as session:
-        going = bulletins.on_their_way(session)
-        complete = [number for number in going if not deliveries.has_open(session, number)]
-    for number in complete:
-        with runtime.transaction() as session:
-            bulletin = bulletins.lock(session, number)
-            if _is_complete(bulletin, deliveries.total(session, number)):
-                bulletin.state = BulletinState.FINISHED.value
-                bulletin.version += 1
-                bulletin.ended = now
-                bulletin.changed = now
-                _log.info("bulletin_finished", bulletin=number, audience=bulletin.audience)
+class _Work(NamedTuple):
+    """What a round does with the database.
 
-
-def _is_complete(bulletin: Bulletin, outcomes: int) -> bool:
-    return BulletinState(bulletin.state) in ON_ITS_WAY and outcomes == bulletin.audience
-
-
-def _give_up_lost_claims(runtime: Runtime) -> None:
-    now = runtime.clock.now()
-    before = deliveries.stale_before(
-        now,
-        lease=runtime.settings.sending.lease,
-        timeout=runtime.settings.twilio.timeout,
-    )
-    with runtime.reading() as session:
-        if not deliveries.has_stale_claims(session, before):
-            return
-    with runtime.transaction() as session:
-        lost = deliveries.give_up_claims(session, before, now)
-    _log.error("outcome_unknown", deliveries=lost, reason="worker_lost")
-
-
-def _hold_stalled(runtime: Runtime) -> None:
-    """Hold what came to a standstill for longer than the grace, through an outage or a restore.
-
-    The rest of the morning's news is not sent at night without a person saying so.
+    Args:
+        results: what came back and is to be written down.
+        gone: claims to put back.
+        due: claims to hand over.
+        claims: how many to claim.
+        look: whether to look first if there is anything to claim.
     """
-    now = runtime.clock.now()
-    before = now - timedelta(minutes=runtime.settings.sending.grace_minutes)
-    with runtime.reading() as session:
-        numbers = bulletins.stalled(session, before)
-    for number in numbers:
-        with runtime.transaction() as session:
-            if bulletins.hold(session, number, None, now):
-                _log.warning("bulletin_held", bulletin=number)
+
+    results: Sequence[Result]
+    gone: Sequence[Ready]
+    due: Sequence[Ready]
+    claims: int
+    look: bool
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.results or self.gone or self.due or self.claims)
 
 
-def _claim(runtime: Runtime) -> tuple[list[Claim], int]:
-    """Claim as many as are handed over at once, so that each is handed over right away."""
-    with runtime.transaction() as session:
-        return claims.claim(session, runtime.settings.sending.concurrency, runtime.clock.now())
+class _NotWrittenError(Exception):
+    """What came back could not be written down; it is still to be written."""
 
 
-async def _hand_over(
-    runtime: Runtime, connection: Connection, claimed: Sequence[Claim], claimed_at: float
-) -> list[Result]:
-    may_begin_until = claimed_at + runtime.settings.sending.lease
-    return list(
-        await asyncio.gather(
-            *(_send(runtime, connection, claim, may_begin_until) for claim in claimed)
+class _Pipeline:
+    """One worker's round: what it has claimed, what is under way, and what came back."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        connection: Connection,
+        *,
+        worker: str,
+        goes_on: Callable[[], bool],
+        within: Chunk | None,
+    ) -> None:
+        self._runtime = runtime
+        self._loop = asyncio.get_running_loop()
+        self._lines = Lines(connection, runtime.settings.sending.concurrency)
+        self._worker = worker
+        self._goes_on = goes_on
+        self._within = within
+        self._pool = runtime.settings.sending.concurrency
+        self._claimed: deque[Ready] = deque()
+        self._has_pace = False
+        self._a_round = 0.0
+        self._seen = 0
+        self._turn = 0
+        begin_within = runtime.settings.sending.begin_within
+        self._reach = Reach(runtime.memory, begin_within=begin_within, rest=_BREATH)
+
+    async def run(self, first: claiming.Batch) -> int:
+        """Go round until nothing waits and nothing is under way; return the requests made."""
+        waits = first.waits
+        self._keep(first.ready)
+        try:
+            while waits or self._claimed or self._lines.are_busy:
+                await self._rest()
+                # Where more was known to wait there is no need to look before claiming it.
+                waits = await self._go_round(look=not waits)
+        finally:
+            await self._end()
+        return self._lines.requests
+
+    async def _go_round(self, *, look: bool) -> bool:
+        """Do the work of a round with the database; tell whether more waits."""
+        may_go = self._goes_on() and await readiness.may_send(self._runtime)
+        self._measure()
+        work = self._plan(may_go=may_go, look=look)
+        if work.is_nothing:
+            return may_go
+        try:
+            batch = await _in_thread(partial(self._do, work))
+        except _NotWrittenError:
+            self._lines.return_results(work.results)
+            self._keep([*work.gone, *work.due])
+            await self._write_down()
+            return True
+        if batch is None:
+            return may_go
+        self._keep(batch.ready)
+        return batch.waits
+
+    def _plan(self, *, may_go: bool, look: bool) -> _Work:
+        """Say what a round does: one piece of work, for each way to the thread and back costs."""
+        results = self._lines.take_results()
+        if not may_go:
+            gone, self._claimed = list(self._claimed), deque()
+            return _Work(results, gone, (), claims=0, look=look)
+        gone = self._take_missed() if self._room() else []
+        soon = monotonic() + self._reach.seconds
+        due = list(takewhile(lambda one: one.due is None or one.due <= soon, self._claimed))
+        due = due[: self._room()]
+        for _ in due:
+            self._claimed.popleft()
+        return _Work(results, gone, due, self._to_claim(), look=look)
+
+    def _do(self, work: _Work) -> claiming.Batch | None:
+        """Write down what came back, hand over, and claim; what may leave leaves before the last.
+
+        Raises:
+            _NotWrittenError: the first of these failed, and nothing of the others was done.
+        """
+        began = monotonic()
+        try:
+            if work.results:
+                outcomes.write_down(self._runtime, work.results)
+        except SQLAlchemyError as error:
+            raise _NotWrittenError from error
+        if work.due:
+            leave = self._hand_over(work.due)
+            self._loop.call_soon_threadsafe(self._lines.deliver, leave)
+        handed = monotonic()
+        if work.gone:
+            self._let_go(work.gone)
+        batch = self._claim(work) if work.claims else None
+        self._reach.learn(until_handed=handed - began, whole=monotonic() - began)
+        return batch
+
+    def _claim(self, work: _Work) -> claiming.Batch:
+        """Claim ahead; each time another bulletin comes first."""
+        self._turn += 1
+        return claiming.claim(
+            self._runtime,
+            worker=self._worker,
+            limit=work.claims,
+            within=self._within,
+            look=work.look,
+            lead=self._reach.seconds,
+            turn=self._turn,
         )
-    )
+
+    def _measure(self) -> None:
+        """Learn how many requests begin in a round; what is kept ready is as many times that."""
+        began, self._seen = self._lines.requests - self._seen, self._lines.requests
+        self._a_round += _NEWEST * (began - self._a_round)
+
+    def _to_claim(self) -> int:
+        """Return how many to claim now, ahead of what the lines need."""
+        ahead = self._ahead()
+        room = ahead - len(self._claimed)
+        if self._claimed and (room <= ahead // 2 or self._reaches_far()):
+            return 0
+        return room
+
+    def _ahead(self) -> int:
+        """Return how many claims are kept ready."""
+        if self._has_pace:
+            # What waits for its slot keeps no line from anybody.
+            return math.ceil(_AHEAD_OF_SLOTS * self._pool * self._reach.seconds / LEAD)
+        needed = math.ceil(_CLAIMS_AHEAD * self._a_round)
+        return max(needed, self._pool // _LEAST_AHEAD, self._lines.free, 1)
+
+    def _reaches_far(self) -> bool:
+        """Tell whether there are claims for half of the time for which slots are given out.
+
+        Claiming each slot as it comes up would be a transaction for one or two of them.
+        """
+        last = self._claimed[-1].due
+        return last is not None and last - monotonic() > HORIZON / 2 + self._reach.seconds - LEAD
+
+    def _keep(self, ready: Sequence[Ready]) -> None:
+        """Keep claims in the order of their moments.
+
+        Who is claimed again was put back meanwhile, by a pause or because the lease ran out: what
+        we knew of them before counts no more.
+        """
+        again = {one.claim.delivery_id for one in ready}
+        kept = [one for one in self._claimed if one.claim.delivery_id not in again]
+        self._claimed = deque(sorted([*kept, *ready], key=lambda one: one.due or 0.0))
+        if self._claimed:
+            # What has no slot comes first, and a free line is all it waits for.
+            self._has_pace = self._claimed[0].due is not None
+
+    def _hand_over(self, due: Sequence[Ready]) -> list[Letter]:
+        """Commit the hand-over of what is due; write the messages of what may leave."""
+        handed = claiming.hand_over(self._runtime, worker=self._worker, ready=due)
+        leaves = {ready.claim.delivery_id for ready, _ in handed}
+        stays = [one for one in due if one.claim.delivery_id not in leaves]
+        if stays:
+            # Most are somebody else's by now. What was claimed while its bulletin was being paused
+            # is not, and would wait for the end of its lease.
+            self._let_go(stays)
+        return [letters.write(self._runtime, ready, attempt) for ready, attempt in handed]
+
+    def _room(self) -> int:
+        """Return how many may be handed over now.
+
+        What waits for its slot has no line yet: more may wait than there are lines free.
+        Else as many may wait as there are lines free, and what the lines need until the next round.
+        """
+        if not self._claimed:
+            return 0
+        free = self._lines.free
+        if not self._has_pace:
+            ahead = math.ceil(_LETTERS_AHEAD * self._a_round)
+            return max(free + ahead - self._lines.waiting, 0)
+        early = math.ceil(_EARLY_LETTERS * free * self._reach.seconds / LEAD)
+        return max(early - self._lines.early, 0)
+
+    def _take_missed(self) -> list[Ready]:
+        """Take out whose slot has passed: a hand-over would count an attempt, and send nothing."""
+        gone = monotonic() - PUNCTUAL
+        missed = [one for one in self._claimed if one.due is not None and one.due < gone]
+        if missed:
+            kept = (one for one in self._claimed if one.due is None or one.due >= gone)
+            self._claimed = deque(kept)
+        return missed
+
+    async def _write_down(self) -> None:
+        """Write down what came back, however long it takes; meanwhile nothing more is sent.
+
+        The disk may be full, or the database away for a moment. If it stays away, what was sent
+        counts as unknown and is looked up.
+        """
+        results = self._lines.take_results()
+        write = partial(outcomes.write_down, self._runtime, results)
+        for wait in _PATIENCE if results else ():
+            try:
+                await _in_thread(write)
+            except SQLAlchemyError:
+                _log.exception("outcomes_not_written", deliveries=len(results))
+                await asyncio.sleep(wait)
+            else:
+                return
+        if not results:
+            return
+        try:
+            await _in_thread(write)
+        except SQLAlchemyError:
+            # Tried once more at the end, when nothing is under way.
+            self._lines.return_results(results)
+            raise
+
+    async def _rest(self) -> None:
+        """Wait until something came back, a slot is near, or it is time to look again."""
+        if self._lines.waiting:
+            # No line is idle. The longer the round, the more it does at once.
+            await asyncio.sleep(_BREATH)
+            return
+        if self._lines.has_results:
+            if self._has_pace:
+                await asyncio.sleep(_BREATH)
+            return
+        wait = _LOOK_AGAIN
+        if self._room():
+            due = self._claimed[0].due
+            if due is None:
+                return
+            wait = min(wait, due - self._reach.seconds + _EARLY - monotonic())
+        if await self._lines.something(wait):
+            await asyncio.sleep(_BREATH)
+
+    async def _end(self) -> None:
+        """Whatever happens, wait for what is under way and write it down; let go of the rest."""
+        await self._lines.end()
+        await self._write_down()
+        rest, self._claimed = list(self._claimed), deque()
+        if rest:
+            await _in_thread(partial(self._let_go, rest))
+
+    def _let_go(self, ready: Sequence[Ready]) -> None:
+        """Put back claims of ours that are not handed over."""
+        claiming.let_go(self._runtime, worker=self._worker, ready=ready)
 
 
-async def _send(
-    runtime: Runtime, connection: Connection, claim: Claim, may_begin_until: float
-) -> Result:
-    """Make one request, unless the lease has run out: then a stop may have been answered since."""
-    try:
-        message = _message(runtime, claim)
-    except (InvalidTag, ValueError):
-        # One row that cannot be opened must not take the others with it.
-        _log.exception("delivery_unreadable", delivery=claim.delivery_id)
-        return Result(claim, Outcome(claim.delivery_id, State.FAILED, reason="unreadable"))
-    left = may_begin_until - monotonic()
-    if left <= 0:
-        return Result(claim, Outcome(claim.delivery_id, State.QUEUED))
-    answer = await connection.send(message, begin_within=left)
-    return Result(claim, _outcome(runtime, claim.delivery_id, answer))
-
-
-def _message(runtime: Runtime, claim: Claim) -> OutboundMessage:
-    key = runtime.keyring.unwrap(claim.key_wrapped)
-    token = statuses.callback_token(runtime, claim.delivery_id)
-    return OutboundMessage(
-        sender=Address(Channel(claim.sender_channel), claim.sender_address),
-        recipient=open_address(key, claim.channel, claim.address_sealed),
-        text=claim.text,
-        status_callback=f"{runtime.settings.public_url}{STATUS_PATH}/{token}",
-    )
-
-
-def _outcome(runtime: Runtime, delivery_id: int, answer: SendOutcome) -> Outcome:
-    match answer:
-        case Accepted(sid=sid):
-            return Outcome(delivery_id, State.ACCEPTED, sid=sid)
-        case Refused(code=code) if runtime.provider.concerns_everybody(code):
-            # Nothing is wrong with this person: they get it once the cause is mended.
-            return Outcome(delivery_id, State.QUEUED, error_code=code)
-        case Refused(code=code):
-            return Outcome(delivery_id, State.FAILED, error_code=code)
-        case Deferred(retry_after=seconds):
-            later = runtime.clock.now() + timedelta(seconds=seconds)
-            return Outcome(delivery_id, State.QUEUED, not_before=later)
-        case Unknown(reason=reason):
-            return Outcome(delivery_id, State.UNKNOWN, reason=reason)
-
-
-def _write_down(runtime: Runtime, results: Sequence[Result]) -> None:
-    """Write down what became of a handful of requests, in as few transactions as may be.
-
-    A refusal that is an opt-out is written with the entry that says so, or not at all.
-    """
-    stopped = [one for one in results if _is_opt_out(runtime, one.outcome)]
-    others = [one for one in results if one not in stopped]
-    if others:
-        runtime.run(lambda session: _write_others(session, runtime, others))
-    for one in stopped:
-        runtime.run(partial(_write_stopped, runtime=runtime, result=one))
-
-
-def _write_others(session: Session, runtime: Runtime, results: Sequence[Result]) -> None:
-    now = runtime.clock.now()
-    # The bulletins first and in order, as everybody does who needs both them and deliveries.
-    bulletins.lock_all(session, {one.claim.bulletin_id for one in results})
-    deliveries.write_outcomes(session, [one.outcome for one in results], now)
-    moved = {one.claim.bulletin_id for one in results if one.outcome.state is not State.QUEUED}
-    if moved:
-        bulletins.note_progress(session, sorted(moved), now)
-    refused = {
-        one.claim.bulletin_id: code
-        for one in results
-        if one.outcome.state is State.QUEUED and (code := one.outcome.error_code) is not None
-    }
-    for bulletin_id, code in refused.items():
-        if bulletins.hold(session, bulletin_id, code, now):
-            incidents.note(session, "bulletin_refused", f"bulletin {bulletin_id}", now)
-            _log.error("bulletin_held", bulletin=bulletin_id, code=code)
-
-
-def _write_stopped(session: Session, *, runtime: Runtime, result: Result) -> None:
-    people.lock_by_delivery(session, result.outcome.delivery_id)
-    deliveries.write_outcomes(session, [result.outcome], runtime.clock.now())
-    code = result.outcome.error_code
-    if code is not None:
-        statuses.provider_stop(session, runtime, result.outcome.delivery_id, code)
-
-
-def _is_opt_out(runtime: Runtime, outcome: Outcome) -> bool:
-    code = outcome.error_code
-    return code is not None and runtime.provider.is_opt_out(code)
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, work)

@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from broadcaster.core.consent import decide
+from broadcaster.core.consent import Decision, come_late, decide
 from broadcaster.core.keywords import COMMAND_RULES, Intent, Interpretation, interpreter_for
 from broadcaster.core.messages import InboundMessage, OptOutType
 from broadcaster.core.sealing import seal_text
-from broadcaster.ledger.entry import Method
+from broadcaster.ledger.entry import ConsentEntry, Method, State, parse
 from broadcaster.runtime import Runtime
 from broadcaster.services import answering
 from broadcaster.services.recording import Act, record
 from broadcaster.services.standing import circumstances_of, standing_of, targets_of
-from broadcaster.storage import deliveries, inbound, incidents, lists, people
+from broadcaster.storage import deliveries, hearing, inbound, incidents, ledger, lists, people
 from broadcaster.storage.models import BroadcastList, Inbound, Sender, Subscriber
 
+#: A text that is older than this is not answered any more: nobody expects it, and WhatsApp refuses.
+ANSWERED_WITHIN = timedelta(hours=24)
 _LEAVING = frozenset({Intent.opt_out_all, Intent.opt_out_list, Intent.erasure_request})
 
 
@@ -34,24 +37,29 @@ class Handled:
     Args:
         answers: the texts to answer, a message each; usually one, sometimes none.
         withdrawn: the subscriber whose hand-overs under way the answer waits for.
+        is_known: the same message was applied before.
     """
 
     answers: tuple[str, ...] = ()
     withdrawn: int | None = None
+    is_known: bool = False
 
 
-def receive(session: Session, runtime: Runtime, message: InboundMessage) -> Handled:
+def receive(
+    session: Session, runtime: Runtime, message: InboundMessage, *, sent: datetime | None = None
+) -> Handled:
     """Apply an inbound message; the same message again has no effect and gets the same answer.
 
     Args:
         session: an open transaction that may write.
         runtime: vocabulary, replies, keys, clock.
-        message: from a request whose signature was checked.
+        message: from a request whose signature was checked, or from the provider's list.
+        sent: when it was sent, if that may be a while ago.
     """
     now = runtime.clock.now()
-    row = inbound.begin(session, message.sid, now)
+    row = inbound.begin(session, message.sid, now if sent is None else min(sent, now))
     if row is None:
-        return _handled(session.get_one(Inbound, message.sid))
+        return replace(_handled(session.get_one(Inbound, message.sid)), is_known=True)
     sender = lists.find_sender(session, message.sender)
     if sender is None:
         incidents.note(session, "unknown_sender", message.sender.channel.value, now)
@@ -60,12 +68,16 @@ def receive(session: Session, runtime: Runtime, message: InboundMessage) -> Hand
         incidents.note(session, "own_number", message.author.channel.value, now)
         return Handled()
     subscriber = people.lock_or_create(session, runtime.keyring, message.author, now)
-    return _apply(session, runtime, message, row=row, sender=sender, subscriber=subscriber)
+    return _apply(
+        session, runtime, message, row=row, sender=sender, subscriber=subscriber, sent=sent
+    )
 
 
 def is_in_flight(session: Session, subscriber_id: int) -> bool:
-    """Tell whether a bulletin is being handed over to this person at this moment."""
-    return deliveries.is_in_flight(session, subscriber_id)
+    """Tell whether a bulletin, or an answer by message, is being handed over to this person."""
+    return deliveries.is_in_flight(session, subscriber_id) or hearing.is_answer_asked(
+        session, subscriber_id
+    )
 
 
 def _apply(
@@ -76,6 +88,7 @@ def _apply(
     row: Inbound,
     sender: Sender,
     subscriber: Subscriber,
+    sent: datetime | None,
 ) -> Handled:
     every = lists.every(session)
     interpretation = _interpret(runtime, message, every)
@@ -87,6 +100,8 @@ def _apply(
         standing_of(session, subscriber, sender, targets),
         circumstances_of(runtime, message, subscriber, offered, row.received),
     )
+    if sent is not None:
+        decision = _in_its_time(session, runtime, decision, subscriber, row)
     if decision.changes:
         act = _act(message, interpretation, subscriber, row)
         record(session, runtime, act, decision.changes, targets)
@@ -95,6 +110,8 @@ def _apply(
             session, subscriber.id, sender.id, blocked=decision.block, now=row.received
         )
     texts = answering.write(runtime, decision.answers, language, targets, offered)
+    # Who writes to us is there, whatever the provider said of the address.
+    subscriber.suspended_at = subscriber.suspended_code = None
     row.sender_id, row.subscriber_id = sender.id, subscriber.id
     row.intent, row.rule = interpretation.intent.value, interpretation.rule
     row.review = decision.review.value if decision.review else None
@@ -106,6 +123,20 @@ def _apply(
         subscriber.guided_at = row.received
     session.flush()
     return _handled(row)
+
+
+def _in_its_time(
+    session: Session, runtime: Runtime, decision: Decision, subscriber: Subscriber, row: Inbound
+) -> Decision:
+    """Take out what a text no longer brings about that came too late, or was overtaken by a stop."""
+    since = ledger.leaves_since(session, subscriber.subject, row.received)
+    later = [entry for leaf in since if isinstance(entry := parse(leaf), ConsentEntry)]
+    is_overtaken = any(
+        entry.occurred > row.received and entry.state is not State.GIVEN for entry in later
+    )
+    if is_overtaken or runtime.clock.now() - row.received > ANSWERED_WITHIN:
+        return come_late(decision, is_overtaken=is_overtaken)
+    return decision
 
 
 def _interpret(

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from broadcaster.core.consent import Change
+from broadcaster.core.folding import ENDS_ALL
 from broadcaster.core.sealing import seal_text
 from broadcaster.ledger import canonical
 from broadcaster.ledger.entry import (
@@ -30,7 +31,6 @@ from broadcaster.storage.models import BroadcastList, Evidence, Notice, Subscrib
 PURPOSE = "news-bulletin"
 BASIS = "GDPR-6-1-a"
 VALIDITY = "until-withdrawn"
-_ENDING_ALL = frozenset({Event.OPT_OUT_ALL, Event.PROVIDER_STOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ def _withdraw(
     targets: Mapping[str, Target],
     now: datetime,
 ) -> None:
-    if change.event in _ENDING_ALL:
+    if change.event in ENDS_ALL:
         deliveries.withdraw(session, subscriber.id, None, now)
     elif change.list != ALL_LISTS and change.state is not State.GIVEN:
         deliveries.withdraw(session, subscriber.id, targets[change.list].list.id, now)
@@ -184,6 +184,6 @@ def _project(
             subscriber.stopped_at = None
     elif change.event is Event.RESTART:
         subscriber.stopped_at = None
-    elif change.event in _ENDING_ALL:
+    elif change.event in ENDS_ALL:
         subscriber.stopped_at = now
         people.end_all_subscriptions(session, subscriber.id, entry=index, now=now)

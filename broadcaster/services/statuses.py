@@ -10,11 +10,21 @@ from sqlalchemy.orm import Session
 from broadcaster.core.consent import Change
 from broadcaster.core.delivery import State, merge, state_of
 from broadcaster.core.messages import StatusUpdate
+from broadcaster.core.remedy import Remedy
 from broadcaster.ledger.entry import ConsentEntry, Event, Method, parse
 from broadcaster.ledger.entry import State as ConsentState
 from broadcaster.runtime import Runtime
+from broadcaster.services import refusals
 from broadcaster.services.recording import Act, record
-from broadcaster.storage import deliveries, incidents, ledger, people, statuses
+from broadcaster.storage import (
+    deliveries,
+    incidents,
+    ledger,
+    people,
+    statuses,
+    tallies,
+    unknowns,
+)
 from broadcaster.storage.models import Delivery, Subscriber
 
 STATUS_PURPOSE = "delivery"
@@ -41,7 +51,8 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
     """Merge a status callback into its delivery.
 
     A callback for a delivery proves that the provider accepted it, even if the answer to our
-    request was lost. A second id on one delivery proves that it was accepted twice.
+    request was lost. A second id on one delivery proves that it was accepted twice. The id of
+    another message proves nothing: a restored database gives the numbers of its deliveries again.
     """
     now = runtime.clock.now()
     delivery_id = delivery_of(runtime, token)
@@ -52,14 +63,38 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
     # The person, then the delivery, then the ledger: everybody takes locks in this order.
     people.lock(session, subscriber_id)
     delivery = deliveries.lock(session, delivery_id)
-    if delivery is None or not statuses.add_once(session, delivery_id, update, now):
+    if delivery is None:
+        return
+    if delivery.sid is None and unknowns.attributed(session, [update.sid], besides=delivery_id):
+        incidents.note(session, "unknown_delivery", "status", now)
+        return
+    if not statuses.add_once(session, delivery_id, update, now):
         return
     if delivery.sid is not None and delivery.sid != update.sid:
         incidents.note(session, "duplicate", f"delivery {delivery_id}", now)
         return
     _merge(session, delivery, update, now)
-    if update.error_code is not None and runtime.provider.is_opt_out(update.error_code):
-        provider_stop(session, runtime, delivery_id, update.error_code)
+    if update.error_code is not None:
+        act_on(session, runtime, delivery, update.error_code)
+
+
+def act_on(session: Session, runtime: Runtime, delivery: Delivery, code: int) -> None:
+    """Do what an error code asks, for the person, the bulletin or the sender."""
+    remedy = runtime.provider.remedy(code)
+    if remedy is Remedy.OPT_OUT:
+        provider_stop(session, runtime, delivery.id, code)
+    elif remedy is Remedy.SUSPEND:
+        now = runtime.clock.now()
+        people.suspend(session, people.lock(session, delivery.subscriber_id), code, now)
+        deliveries.suspend(session, delivery.subscriber_id, now)
+    else:
+        refusals.follow(
+            session,
+            runtime,
+            bulletin_id=delivery.bulletin_id,
+            sender_id=delivery.sender_id,
+            code=code,
+        )
 
 
 def provider_stop(session: Session, runtime: Runtime, delivery_id: int, code: int) -> None:
@@ -102,10 +137,14 @@ def _merge(session: Session, delivery: Delivery, update: StatusUpdate, now: date
     if reported is None:
         incidents.note(session, "unrecognised_status", "status", now)
         return
-    current = State(delivery.state)
-    if current in {State.SKIPPED, State.QUEUED}:
+    if not delivery.attempt and delivery.sid is None:
+        # Nothing was ever handed over, so this cannot be about a request of ours.
         incidents.note(session, "status_without_request", f"delivery {delivery.id}", now)
         return
+    current = State(delivery.state)
+    if current is State.SKIPPED:
+        incidents.note(session, "skipped_but_sent", f"delivery {delivery.id}", now)
+    before = tallies.key_of(delivery)
     delivery.sid = update.sid
     merged = merge(current, reported)
     if merged is not current:
@@ -113,4 +152,8 @@ def _merge(session: Session, delivery: Delivery, update: StatusUpdate, now: date
         delivery.changed = now
         delivery.error_code = update.error_code
         delivery.reason = None
+    elif reported is current and update.error_code is not None:
+        # Two of the provider's words are one of our states: whichever comes first, one code stays.
+        delivery.error_code = max(delivery.error_code or 0, update.error_code)
     session.flush()
+    tallies.moved(session, [(before, tallies.key_of(delivery))])

@@ -31,14 +31,30 @@ def _demo_stays_here(values: Values) -> Iterable[Fault]:
         yield "twilio.api_base", message
 
 
-def _wait_outlasts_lease(values: Values) -> Iterable[Fault]:
-    wait, lease = values.get("sending.opt_out_wait"), values.get("sending.lease")
-    if isinstance(wait, float) and isinstance(lease, float) and wait <= lease:
+def _wait_outlasts_hand_over(values: Values) -> Iterable[Fault]:
+    wait, begin = values.get("sending.opt_out_wait"), values.get("sending.begin_within")
+    if isinstance(wait, float) and isinstance(begin, float) and wait <= begin:
         message = (
-            f"is {wait:g} seconds, not longer than sending.lease ({lease:g}); make it longer, "
+            f"is {wait:g} seconds, not longer than sending.begin_within ({begin:g}); make it longer, "
             "so that the answer to a stop outlasts every hand-over under way"
         )
         yield "sending.opt_out_wait", message
+
+
+def _list_settles_after_a_request(values: Values) -> Iterable[Fault]:
+    """A request that is still under way is in no list: it would be taken for one that was lost."""
+    settle, begin = values.get("sending.settle"), values.get("sending.begin_within")
+    timeout = values.get("twilio.timeout")
+    if not (isinstance(settle, float) and isinstance(begin, float) and isinstance(timeout, float)):
+        return
+    longest = begin + 2 * timeout
+    if settle < longest:
+        message = (
+            f"is {settle:g} seconds, but a request may be under way for {longest:g} "
+            "(sending.begin_within and twice twilio.timeout); "
+            f"make it at least {longest:g}, or twilio.timeout shorter"
+        )
+        yield "sending.settle", message
 
 
 def _idle_within_session(values: Values) -> Iterable[Fault]:
@@ -59,9 +75,21 @@ def _database_is_local(values: Values) -> Iterable[Fault]:
         yield "database.url", message
 
 
+def _distributed_shares_a_database(values: Values) -> Iterable[Fault]:
+    database = str(values.get("database.url", ""))
+    if values.get("engine") == "distributed" and sqlite_path(database):
+        message = (
+            "is distributed, but database.url names a SQLite file, which workers on several "
+            "machines cannot share; set database.url to postgresql://…, or engine to embedded"
+        )
+        yield "engine", message
+
+
 _CHECKS: tuple[Callable[[Values], Iterable[Fault]], ...] = (
     _demo_stays_here,
-    _wait_outlasts_lease,
+    _wait_outlasts_hand_over,
+    _list_settles_after_a_request,
     _idle_within_session,
     _database_is_local,
+    _distributed_shares_a_database,
 )

@@ -150,6 +150,11 @@ def whole(lowest: int, highest: int) -> Form[int]:
 
 def seconds(lowest: float, highest: float) -> Form[float]:
     """Make the form of a number of seconds within bounds."""
+    return amount("seconds", lowest, highest)
+
+
+def amount(unit: str, lowest: float, highest: float) -> Form[float]:
+    """Make the form of a number of some unit within bounds."""
 
     def read(value: object) -> float:
         if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
@@ -159,12 +164,12 @@ def seconds(lowest: float, highest: float) -> Form[float]:
             or not isinstance(value, int | float)
             or not math.isfinite(value)
         ):
-            refuse(f"is {shown(value)}, not a number; write seconds from {lowest:g} to {highest:g}")
+            refuse(f"is {shown(value)}, not a number; write {unit} from {lowest:g} to {highest:g}")
         if not lowest <= value <= highest:
-            refuse(f"is {value:g}, out of bounds; write seconds from {lowest:g} to {highest:g}")
+            refuse(f"is {value:g}, out of bounds; write {unit} from {lowest:g} to {highest:g}")
         return float(value)
 
-    return Form(f"seconds, {lowest:g} to {highest:g}", read)
+    return Form(f"{unit}, {lowest:g} to {highest:g}", read)
 
 
 def choice(*words: str) -> Form[str]:

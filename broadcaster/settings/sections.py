@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broadcaster.settings import form, key, url, zone
+from broadcaster.settings import form, key, url, witness, zone
 from broadcaster.settings.declaration import read_as
 from broadcaster.settings.errors import SettingsError
 from broadcaster.settings.secret import UNSET, Secret
@@ -154,6 +154,22 @@ class Ledger:
             "Empty: the host of public_url and /ledger.",
         ),
     )
+    publish: str = field(
+        default="entries",
+        metadata=read_as(
+            form.choice("entries", "hashes", "nothing"),
+            "What anyone may read of it below /ledger/tile: entries hold no number and no text, but "
+            "random numbers for people, and when they joined and left which list.",
+        ),
+    )
+    witnesses: tuple[str, ...] = field(
+        default=(),
+        metadata=read_as(
+            witness.witnesses(),
+            "Who signs our checkpoints, so that nobody can be shown another history: "
+            "the address, a space, and the public key (C2SP tlog-witness).",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,19 +177,79 @@ class Sending:
     """How bulletins go out."""
 
     concurrency: int = field(
-        default=50, metadata=read_as(form.whole(1, 500), "Requests under way at once in a process.")
+        default=50,
+        metadata=read_as(form.whole(1, 1000), "Requests under way at once in a process."),
     )
     lease: float = field(
+        default=10.0,
+        metadata=read_as(
+            form.seconds(2, 60), "How long a claim keeps a delivery from other workers."
+        ),
+    )
+    begin_within: float = field(
         default=1.0,
         metadata=read_as(
-            form.seconds(0.2, 1.5), "How long a claim on a delivery allows handing it over."
+            form.seconds(0.2, 1.5),
+            "How soon after it was handed over a request must begin, or it does not.",
         ),
     )
     opt_out_wait: float = field(
         default=2.0,
         metadata=read_as(
             form.seconds(0.3, 5.0),
-            "How long the answer to a stop waits for hand-overs under way; longer than the lease.",
+            "How long the answer to a stop waits for hand-overs under way; longer than begin_within.",
+        ),
+    )
+    whatsapp_rate: float = field(
+        default=80.0,
+        metadata=read_as(
+            form.amount("a number", 0, 10_000),
+            "Messages a second of a WhatsApp sender that has no rate of its own; 0 is no limit.",
+        ),
+    )
+    sms_rate: float = field(
+        default=10.0,
+        metadata=read_as(
+            form.amount("a number", 0, 10_000),
+            "SMS segments a second of a sender that has no rate of its own; 0 is no limit.",
+        ),
+    )
+    whatsapp_daily_limit: int = field(
+        default=250,
+        metadata=read_as(
+            form.whole(0, 10_000_000),
+            "People whom a WhatsApp sender may write to outside their 24-hour window within "
+            "24 hours; 0 is no limit. Meta raises it by itself: see your WhatsApp Manager.",
+        ),
+    )
+    settle: float = field(
+        default=600.0,
+        metadata=read_as(
+            form.seconds(1, 86_400),
+            "Seconds after which the provider's list must show a message it took, or did not take it.",
+        ),
+    )
+    on_uncertain: str = field(
+        default="look_up",
+        metadata=read_as(
+            form.choice("look_up", "hold"),
+            "When nobody knows whether the provider took a message: look it up in the provider's "
+            "list, or hold it for a person.",
+        ),
+    )
+    expires_minutes: int = field(
+        default=240,
+        metadata=read_as(
+            form.whole(1, 600),
+            "How long after its start a bulletin may still go out, where its editor chose nothing.",
+        ),
+    )
+    failure_percent: int = field(
+        default=25,
+        metadata=read_as(
+            form.whole(0, 100),
+            "A bulletin holds when more of its messages fail, or get no clear answer, at least 20;"
+            " 0 is never.",
         ),
     )
     grace_minutes: int = field(
@@ -252,6 +328,14 @@ class Settings:
     mode: str = field(
         default="live",
         metadata=read_as(form.choice("live", "demo"), "live, or demo: on a simulated Twilio only."),
+    )
+    engine: str = field(
+        default="embedded",
+        metadata=read_as(
+            form.choice("embedded", "distributed"),
+            "What runs the background work: embedded in one process, or distributed over as many "
+            "workers as wanted, which needs PostgreSQL.",
+        ),
     )
     public_url: str = field(
         default="",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, SQLColumnExpression, and_, case, func, insert, literal, select
+from sqlalchemy import Select, SQLColumnExpression, and_, case, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from broadcaster.core.address import Channel
 from broadcaster.core.delivery import SkipReason, State
+from broadcaster.storage import deliveries, tallies
 from broadcaster.storage.models import (
     Bulletin,
     CarrierBlock,
@@ -20,11 +21,17 @@ from broadcaster.storage.models import (
     Subscriber,
     Subscription,
 )
+from broadcaster.storage.models.bulletins import IS_QUEUED
+from broadcaster.storage.session import unhurried
 
 #: A person consents to a list while the projection says so and they have not stopped everything.
 CONSENTS = (Subscription.state == "in", Subscriber.stopped_at.is_(None))
 #: The provider itself keeps us from reaching a person on the sender of their channel.
 BLOCKED: ColumnElement[bool] = CarrierBlock.subscriber_id.is_not(None)
+#: The provider said that the address is dead; until the person writes again nothing goes there.
+SUSPENDED: ColumnElement[bool] = Subscriber.suspended_at.is_not(None)
+#: Before every clock: what waits from here may go at once.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def members_of_any(*columns: SQLColumnExpression[Any]) -> Select[*tuple[Any, ...]]:
@@ -57,11 +64,10 @@ def members(list_id: int, *columns: SQLColumnExpression[Any]) -> Select[*tuple[A
 
 
 def reachable(session: Session, list_id: int) -> dict[tuple[str, bool], int]:
-    """Count who is on a list: (channel, blocked by the provider) → people."""
+    """Count who is on a list: (channel, cannot be reached by the provider) → people."""
+    lost = or_(BLOCKED, SUSPENDED)
     rows = session.execute(
-        members(list_id, Subscriber.channel, BLOCKED, func.count()).group_by(
-            Subscriber.channel, BLOCKED
-        )
+        members(list_id, Subscriber.channel, lost, func.count()).group_by(Subscriber.channel, lost)
     ).all()
     return {(channel, bool(is_blocked)): number for channel, is_blocked, number in rows}
 
@@ -87,21 +93,34 @@ def silent_on_whatsapp(session: Session, list_id: int, since: datetime) -> int:
 
 
 def freeze(session: Session, bulletin_id: int, list_id: int, now: datetime) -> int:
-    """Make one delivery for everybody on the list at this moment; return how many."""
+    """Make one delivery for everybody on the list at this moment; return how many.
+
+    It takes as long as it takes: of a large audience longer than any other statement may.
+    """
+    with unhurried(session):
+        return _freeze(session, bulletin_id, list_id, now)
+
+
+def _freeze(session: Session, bulletin_id: int, list_id: int, now: datetime) -> int:
+    lost = or_(BLOCKED, SUSPENDED)
+    reason = case(
+        (BLOCKED, SkipReason.CARRIER_BLOCKED.value), (SUSPENDED, SkipReason.SUSPENDED.value)
+    )
     columns = {
         "bulletin_id": literal(bulletin_id),
         "subscriber_id": Subscriber.id,
         "sender_id": ListSender.sender_id,
-        "state": case((BLOCKED, State.SKIPPED.value), else_=State.QUEUED.value),
-        "reason": case((BLOCKED, SkipReason.CARRIER_BLOCKED.value), else_=None),
+        "state": case((lost, State.SKIPPED.value), else_=State.QUEUED.value),
+        "reason": reason,
         "attempt": literal(0),
+        "not_before": literal(AT_ONCE, type_=Delivery.not_before.type),
         "changed": literal(now, type_=Delivery.changed.type),
     }
     chosen = members(list_id, *columns.values()).order_by(Subscriber.id)
     session.execute(insert(Delivery).from_select(list(columns), chosen))
-    return session.execute(
-        select(func.count()).select_from(Delivery).where(Delivery.bulletin_id == bulletin_id)
-    ).scalar_one()
+    counted = deliveries.counts(session, bulletin_id)
+    tallies.add(session, counted)
+    return sum(counted.values())
 
 
 def still_queued(session: Session, bulletin_id: int) -> dict[str, int]:
@@ -126,8 +145,10 @@ def still_queued(session: Session, bulletin_id: int) -> dict[str, int]:
         )
         .where(
             Delivery.bulletin_id == bulletin_id,
-            Delivery.state == State.QUEUED.value,
+            # What was claimed is put back when a bulletin holds.
+            IS_QUEUED,
             ~BLOCKED,
+            ~SUSPENDED,
             *CONSENTS,
         )
         .group_by(Subscriber.channel)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from broadcaster.core.bulletin import ON_ITS_WAY, BulletinState
+from broadcaster.core.bulletin import ON_ITS_WAY, BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.core.errors import NotFound
-from broadcaster.storage.models import Bulletin, Delivery
+from broadcaster.storage.models import Bulletin, Delivery, ListSender
+from broadcaster.storage.models.bulletins import IS_QUEUED, IS_UNDER_WAY
 
 # The largest id both databases can look up; a larger number in a URL is simply not there.
 _MAX_ID = 2**31 - 1
+_NOTED_EVERY = timedelta(seconds=5)
+# What waits of a cancelled bulletin is taken back within seconds; a week is for a long outage.
+_SWEPT_FOR = timedelta(days=7)
 
 
 def get(session: Session, bulletin_id: int) -> Bulletin:
@@ -35,10 +39,21 @@ def lock(session: Session, bulletin_id: int) -> Bulletin:
     return _one(session, bulletin_id, for_update=True)
 
 
+def lock_if_free(session: Session, bulletin_id: int) -> Bulletin | None:
+    """Return a bulletin with its row locked; None where somebody else has its lock."""
+    return session.execute(
+        select(Bulletin)
+        .where(Bulletin.id == bulletin_id)
+        .with_for_update(key_share=True, skip_locked=True)
+    ).scalar_one_or_none()
+
+
 def _one(session: Session, bulletin_id: int, *, for_update: bool) -> Bulletin:
     query = select(Bulletin).where(Bulletin.id == bulletin_id)
     found = (
-        session.execute(query.with_for_update() if for_update else query).scalar_one_or_none()
+        session.execute(
+            query.with_for_update(key_share=True) if for_update else query
+        ).scalar_one_or_none()
         if 0 < bulletin_id <= _MAX_ID
         else None
     )
@@ -49,28 +64,15 @@ def _one(session: Session, bulletin_id: int, *, for_update: bool) -> Bulletin:
 
 
 def due(session: Session, now: datetime) -> Sequence[Bulletin]:
-    """Return, locked, the bulletins whose moment has come."""
+    """Return the bulletins whose moment has come."""
     return (
         session.execute(
             select(Bulletin)
             .where(Bulletin.state == BulletinState.SCHEDULED.value, Bulletin.starts_at <= now)
             .order_by(Bulletin.starts_at)
-            .with_for_update(skip_locked=True)
         )
         .scalars()
         .all()
-    )
-
-
-def is_any_due(session: Session, now: datetime) -> bool:
-    """Tell whether the moment of any bulletin has come."""
-    return (
-        session.execute(
-            select(Bulletin.id)
-            .where(Bulletin.state == BulletinState.SCHEDULED.value, Bulletin.starts_at <= now)
-            .limit(1)
-        ).first()
-        is not None
     )
 
 
@@ -81,9 +83,7 @@ def stalled(session: Session, before: datetime) -> Sequence[int]:
             select(Bulletin.id).where(
                 Bulletin.state == BulletinState.SENDING.value,
                 Bulletin.moved < before,
-                select(Delivery.id)
-                .where(Delivery.bulletin_id == Bulletin.id, Delivery.state == State.QUEUED.value)
-                .exists(),
+                select(Delivery.id).where(Delivery.bulletin_id == Bulletin.id, IS_QUEUED).exists(),
             )
         )
         .scalars()
@@ -105,34 +105,36 @@ def on_their_way(session: Session) -> Sequence[int]:
     )
 
 
-def lock_all(session: Session, bulletin_ids: Collection[int]) -> None:
-    """Lock several bulletins, in order, until the transaction ends."""
-    session.execute(
-        select(Bulletin.id)
-        .where(Bulletin.id.in_(bulletin_ids))
-        .order_by(Bulletin.id)
-        .with_for_update()
-    ).all()
-
-
 def note_progress(session: Session, bulletin_ids: Collection[int], now: datetime) -> None:
-    """Note that bulletins got somebody further."""
-    session.execute(
-        update(Bulletin)
-        .where(Bulletin.id.in_(bulletin_ids))
-        .values(moved=now)
-        .execution_options(synchronize_session=False)
-    )
+    """Note that bulletins got somebody further; at most every few seconds, the row is everybody's."""
+    for number in bulletin_ids:
+        wanted = {"number": number, "moment": now, "before": now - _NOTED_EVERY}
+        session.connection().execute(_NOTE_PROGRESS, wanted)
 
 
-def hold(session: Session, bulletin_id: int, code: int | None, now: datetime) -> bool:
+_NOTE_PROGRESS = (
+    update(Bulletin)
+    .where(Bulletin.id == bindparam("number"), Bulletin.moved < bindparam("before"))
+    .values(moved=bindparam("moment", type_=Bulletin.moved.type))
+)
+
+
+def hold(
+    session: Session,
+    bulletin_id: int,
+    reason: HeldReason,
+    now: datetime,
+    *,
+    code: int | None = None,
+) -> bool:
     """Hold a bulletin on its way until a person says that it goes on; tell whether it was going.
 
     Args:
         session: an open transaction.
         bulletin_id: which.
-        code: the provider's refusal that would meet everybody; None when it came to a standstill.
+        reason: why it holds.
         now: the present moment.
+        code: the provider's refusal that would meet everybody.
     """
     return (
         session.execute(
@@ -140,6 +142,7 @@ def hold(session: Session, bulletin_id: int, code: int | None, now: datetime) ->
             .where(Bulletin.id == bulletin_id, Bulletin.state == BulletinState.SENDING.value)
             .values(
                 state=BulletinState.HELD.value,
+                held_reason=reason.value,
                 held_code=code,
                 version=Bulletin.version + 1,
                 changed=now,
@@ -148,6 +151,57 @@ def hold(session: Session, bulletin_id: int, code: int | None, now: datetime) ->
             .execution_options(synchronize_session=False)
         ).first()
         is not None
+    )
+
+
+def over_with_waiting(session: Session, now: datetime) -> Sequence[tuple[int, str]]:
+    """Return bulletins that are over, by their time or by a person, while somebody still waits."""
+    of_it = select(Delivery.id).where(Delivery.bulletin_id == Bulletin.id)
+    waits = or_(
+        of_it.where(IS_QUEUED).exists(),
+        of_it.where(IS_UNDER_WAY, Delivery.state == State.CLAIMED.value).exists(),
+    )
+    rows = session.execute(
+        select(Bulletin.id, Bulletin.state).where(
+            or_(
+                and_(
+                    Bulletin.state == BulletinState.CANCELLED.value,
+                    Bulletin.audience.is_not(None),
+                    Bulletin.ended > now - _SWEPT_FOR,
+                ),
+                and_(
+                    Bulletin.state.in_([state.value for state in ON_ITS_WAY]),
+                    Bulletin.audience.is_not(None),
+                    Bulletin.not_after <= now,
+                ),
+            ),
+            waits,
+        )
+    ).all()
+    return [(number, state) for number, state in rows]
+
+
+def senders(session: Session, bulletin_ids: Collection[int]) -> Sequence[int]:
+    """Return our numbers that some bulletins' lists use."""
+    return _senders(session, Bulletin.id.in_(bulletin_ids))
+
+
+def senders_going(session: Session) -> Sequence[int]:
+    """Return our numbers that are used by what is going out."""
+    return _senders(session, Bulletin.state == BulletinState.SENDING.value)
+
+
+def _senders(session: Session, which: ColumnElement[bool]) -> Sequence[int]:
+    return (
+        session.execute(
+            select(ListSender.sender_id)
+            .join(Bulletin, Bulletin.list_id == ListSender.list_id)
+            .where(which)
+            .distinct()
+            .order_by(ListSender.sender_id)
+        )
+        .scalars()
+        .all()
     )
 
 

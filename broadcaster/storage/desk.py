@@ -12,14 +12,17 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.consent import Review
+from broadcaster.core.delivery import State
 from broadcaster.storage.audience import BLOCKED, members_of_any
 from broadcaster.storage.models import (
     BroadcastList,
     Bulletin,
+    Delivery,
     Inbound,
     Incident,
     Subscriber,
     Subscription,
+    Tally,
 )
 
 # What people may demand of us by law, within a month.
@@ -108,6 +111,41 @@ def incidents_since(session: Session, since: datetime, limit: int) -> Sequence[I
     return session.scalars(
         select(Incident).where(Incident.last >= since).order_by(Incident.last.desc()).limit(limit)
     ).all()
+
+
+def bulletins_of(session: Session, delivery_ids: Sequence[int]) -> dict[int, int]:
+    """Return the bulletin of each of these deliveries."""
+    rows = session.execute(
+        select(Delivery.id, Delivery.bulletin_id).where(Delivery.id.in_(delivery_ids))
+    )
+    return {row.id: row.bulletin_id for row in rows}
+
+
+def undecided_since(
+    session: Session, since: datetime, limit: int
+) -> Sequence[tuple[Bulletin, BroadcastList, int]]:
+    """Return the bulletins that began after a moment and left somebody undecided, and how many."""
+    people = func.sum(Tally.n)
+    undecided = (
+        select(Tally.bulletin_id, people.label("people"))
+        .join(Bulletin, Bulletin.id == Tally.bulletin_id)
+        .where(
+            Tally.state == State.HELD.value,
+            Bulletin.state == BulletinState.FINISHED.value,
+            Bulletin.starts_at >= since,
+        )
+        .group_by(Tally.bulletin_id)
+        .having(people > 0)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Bulletin, BroadcastList, undecided.c.people)
+        .join(undecided, undecided.c.bulletin_id == Bulletin.id)
+        .join(BroadcastList, BroadcastList.id == Bulletin.list_id)
+        .order_by(Bulletin.starts_at.desc())
+        .limit(limit)
+    )
+    return [(bulletin, item, int(number)) for bulletin, item, number in rows]
 
 
 def count_people(session: Session) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.ledger.merkle import Frontier, leaf_hash
+from broadcaster.storage import tiles
 from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, LedgerHead
 from broadcaster.storage.upsert import insert
 
@@ -56,6 +57,7 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
             for offset, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True))
         ],
     )
+    tiles.complete(session, first, first + len(leaves))
     grown = Frontier.from_bytes(head.frontier).extend(hashes)
     session.execute(
         update(LedgerHead).values(size=grown.size, frontier=grown.to_bytes()),
@@ -131,3 +133,19 @@ def latest_checkpoint(session: Session) -> Checkpoint | None:
     return session.execute(
         select(Checkpoint).order_by(Checkpoint.size.desc()).limit(1)
     ).scalar_one_or_none()
+
+
+def newest_checkpoints(session: Session, limit: int = 500) -> Sequence[Checkpoint]:
+    """Return the newest checkpoints, the newest first."""
+    return (
+        session.execute(select(Checkpoint).order_by(Checkpoint.size.desc()).limit(limit))
+        .scalars()
+        .all()
+    )
+
+
+def lock_checkpoint(session: Session, size: int) -> Checkpoint:
+    """Return a checkpoint with its row locked until the transaction ends."""
+    return session.execute(
+        select(Checkpoint).where(Checkpoint.size == size).with_for_update()
+    ).scalar_one()

@@ -26,7 +26,9 @@ def lock_or_create(
     and then acting on it is a race on every isolation level without it.
     """
     index = keyring.blind_index(address)
-    wanted = select(Subscriber).where(Subscriber.address_index == index).with_for_update()
+    wanted = (
+        select(Subscriber).where(Subscriber.address_index == index).with_for_update(key_share=True)
+    )
     known = session.execute(wanted).scalar_one_or_none()
     if known is not None:
         return known
@@ -49,14 +51,22 @@ def lock_or_create(
 def lock(session: Session, subscriber_id: int) -> Subscriber:
     """Return a known subscriber with the row locked until the transaction ends."""
     return session.execute(
-        select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update()
+        select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update(key_share=True)
     ).scalar_one()
 
 
 def lock_by_delivery(session: Session, delivery_id: int) -> None:
     """Lock the person a delivery is for until the transaction ends."""
     of_it = select(Delivery.subscriber_id).where(Delivery.id == delivery_id).scalar_subquery()
-    session.execute(select(Subscriber.id).where(Subscriber.id == of_it).with_for_update())
+    session.execute(
+        select(Subscriber.id).where(Subscriber.id == of_it).with_for_update(key_share=True)
+    )
+
+
+def suspend(session: Session, subscriber: Subscriber, code: int, now: datetime) -> None:
+    """Note that the provider says that an address is dead: nothing goes there until they write."""
+    subscriber.suspended_at, subscriber.suspended_code = now, code
+    session.flush()
 
 
 def subscriptions(session: Session, subscriber_id: int) -> Mapping[int, Subscription]:

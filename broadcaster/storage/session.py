@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.orm import Session
 
 from broadcaster.core.errors import DatabaseMismatch, InvalidInput
 
 # A connection with this execution option may write; on SQLite it takes the lock at BEGIN.
 WRITES = "broadcaster_writes"
 
-_SQLITE_PRAGMAS = (
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=30000",
-)
+_WAIT = "PRAGMA busy_timeout=30000"
+_DO_NOT_WAIT = "PRAGMA busy_timeout=0"
+_SQLITE_PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", _WAIT)
+# For so many seconds a writer waits for its turn, and so often it looks. SQLite itself soon looks
+# ten times a second only, and meanwhile others come and go.
+_PATIENCE = 30.0
+_LOOK_AGAIN = 0.002
 
 
 def make_engine(url: str, *, pool_size: int = 10, most: int = 40) -> Engine:
@@ -57,6 +64,23 @@ def make_engine(url: str, *, pool_size: int = 10, most: int = 40) -> Engine:
     )
 
 
+@contextmanager
+def unhurried(session: Session) -> Iterator[None]:
+    """Let statements in here take as long as they take; after an error the transaction is over."""
+    if session.get_bind().dialect.name == "sqlite":
+        yield
+        return
+    allowed = session.execute(text("SHOW statement_timeout")).scalar_one()
+    _allow(session, "0")
+    yield
+    _allow(session, allowed)
+
+
+def _allow(session: Session, time: str) -> None:
+    """Say how long a statement may take until the transaction ends."""
+    session.execute(text("SELECT set_config('statement_timeout', :time, true)"), {"time": time})
+
+
 def use_wal(engine: Engine) -> None:
     """Let SQLite keep a write-ahead log, so that readers and the writer do not wait for each other.
 
@@ -84,5 +108,27 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get(WRITES, False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute(_DO_NOT_WAIT)
+    try:
+        until = monotonic() + _PATIENCE
+        while _finds_a_writer(driver) and monotonic() < until:
+            sleep(_LOOK_AGAIN)
+        if not driver.in_transaction:
+            # Whatever is in the way, SQLAlchemy says it in its own words.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        driver.execute(_WAIT)
+
+
+def _finds_a_writer(driver: sqlite3.Connection) -> bool:
+    """Begin a transaction that may write; tell whether it cannot because another one does."""
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        # The last byte is the code, what is before it says more.
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False

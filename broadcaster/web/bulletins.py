@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from babel.dates import format_timedelta
@@ -10,33 +10,56 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from werkzeug.wrappers import Response as BaseResponse
 
 from broadcaster.core.bulletin import BulletinState
-from broadcaster.core.scheduling import in_words
+from broadcaster.core.delivery import State
 from broadcaster.services import bulletins, desk
 from broadcaster.services.bulletins import Report
+from broadcaster.services.settling import settling_time
 from broadcaster.services.staff import Role
+from broadcaster.storage import installation
 from broadcaster.storage.models import Bulletin
-from broadcaster.web import outcomes
+from broadcaster.storage.undecided import last_handed_over
+from broadcaster.web import brakes, outcomes, situations, until
 from broadcaster.web.access import requires, unasked
 from broadcaster.web.extensions import reading, runtime, writing
-from broadcaster.web.formats import clock_time, moment
 from broadcaster.web.forms import VersionForm
-from broadcaster.web.languages import current
+from broadcaster.web.headline import brief, headline
+from broadcaster.web.spans import seconds, span
 from broadcaster.web.wording import gettext as _
 from broadcaster.web.wording import locale
 
 blueprint = Blueprint("bulletins", __name__)
+blueprint.add_app_template_filter(seconds, "seconds")
+blueprint.add_app_template_filter(span, "span")
 
 _TABS = {
     "draft": (BulletinState.DRAFT,),
     "scheduled": (BulletinState.SCHEDULED,),
     "sending": (BulletinState.SENDING,),
     "sent": (BulletinState.FINISHED, BulletinState.CANCELLED),
-    "attention": (BulletinState.HELD,),
+    "attention": (BulletinState.HELD, BulletinState.PAUSED),
 }
 # Without a choice, the page opens where something is to be done.
 _FIRST = ("attention", "sending", "scheduled", "draft", "sent")
+_WAITING = frozenset({BulletinState.PAUSED, BulletinState.HELD})
 # Phones report for a while after the last message went.
 _REPORTS_FOR = timedelta(minutes=10)
+# What is said in minutes must not be said too early.
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """What is being looked up at the provider.
+
+    Args:
+        people: of how many nobody knows whether they have it.
+        decided: when that is decided at the latest.
+        slowest: after how many seconds, at most, the provider's list showed a message so far.
+    """
+
+    people: int
+    decided: str | None
+    slowest: float | None
 
 
 @blueprint.get("/bulletins")
@@ -59,6 +82,7 @@ def index() -> str:
         tabs=[{"key": key, "label": labels[key], "count": sizes[key]} for key in _TABS],
         tab=tab,
         rows=desk.bulletins_in(reading(), _TABS[tab]),
+        brief=brief,
         any=any(sizes.values()),
         here="bulletins",
     )
@@ -70,7 +94,12 @@ def report(bulletin_id: int) -> str:
     """Show a bulletin: its countdown, its progress, or its final account."""
     found = bulletins.report(reading(), bulletin_id)
     return render_template(
-        "bulletins/report.html", headline=_headline(found), here="bulletins", **_account(found)
+        "bulletins/report.html",
+        headline=headline(found),
+        here="bulletins",
+        people=_people(found),
+        rewritable=_is_rewritable(found.bulletin),
+        **_account(found),
     )
 
 
@@ -80,8 +109,9 @@ def report(bulletin_id: int) -> str:
 def progress(bulletin_id: int) -> Response:
     """Show the numbers alone; ask for the whole page when the state is another than shown."""
     found = bulletins.report(reading(), bulletin_id)
-    response = make_response(render_template("bulletins/_progress.html", **_account(found)))
-    if request.args.get("shown") != found.bulletin.state:
+    account = _account(found)
+    response = make_response(render_template("bulletins/_progress.html", polled=True, **account))
+    if request.args.get("shown") != account["mark"]:
         response.headers["HX-Refresh"] = "true"
     return response
 
@@ -102,36 +132,49 @@ def unschedule(bulletin_id: int) -> BaseResponse:
     return redirect(f"/bulletins/{bulletin_id}/edit", 303)
 
 
-@blueprint.post("/bulletins/<int:bulletin_id>/cancel")
-@requires(Role.EDITOR)
-def cancel(bulletin_id: int) -> BaseResponse:
-    """Cancel a bulletin, or stop the rest of one that is going out."""
-    with writing() as session:
-        bulletins.cancel(session, bulletin_id, now=runtime().clock.now())
-    flash(_("Stopped. Nothing of this bulletin goes out any more."), "good")
-    return redirect(f"/bulletins/{bulletin_id}", 303)
+def _people(found: Report) -> int:
+    """Count who would get one that could not start in time, if it went now."""
+    if found.bulletin.state != BulletinState.HELD or found.bulletin.audience is not None:
+        return 0
+    return bulletins.check(reading(), found.bulletin.id).people
+
+
+def _is_rewritable(bulletin: Bulletin) -> bool:
+    may_be = bulletin.state in {BulletinState.SCHEDULED, BulletinState.HELD}
+    return may_be and bulletins.is_rewritable(reading(), bulletin)
 
 
 def _account(found: Report) -> dict[str, object]:
     now = runtime().clock.now()
     bulletin = found.bulletin
+    kept_by = situations.situation(found, now)
     return {
         "report": found,
         "bulletin": bulletin,
         "live": _is_live(bulletin, now),
-        "rewritable": bulletins.is_rewritable(reading(), bulletin),
-        "countdown": _countdown(bulletin, now),
+        "situation": kept_by,
+        "mark": situations.mark(found, kept_by),
+        "countdown": _countdown(bulletin, now) if kept_by is None else None,
+        "end": _end(bulletin, now),
+        "waits_here": bulletin.state in _WAITING and bulletin.audience is not None,
+        "have_it": outcomes.have_it(found),
         "nobody": outcomes.reached_nobody(found),
         "tiles": outcomes.tiles(found),
         "sum_line": outcomes.sum_line(found),
         "causes": outcomes.causes(found),
+        "doubts": outcomes.doubts(found),
+        "undecided": found.of(State.HELD),
+        "looking": _looking(found),
+        "may_send_again": brakes.may_send_again(found),
+        "slowed": situations.slowed_until(found, now),
     }
 
 
 def _is_live(bulletin: Bulletin, now: datetime) -> bool:
+    """Tell whether its numbers, or what keeps it, may change by themselves."""
     if bulletin.ended is not None:
         return bulletin.audience is not None and now - bulletin.ended < _REPORTS_FOR
-    return bulletin.state in {BulletinState.SCHEDULED, BulletinState.SENDING}
+    return bulletin.state != BulletinState.DRAFT
 
 
 def _countdown(bulletin: Bulletin, now: datetime) -> str | None:
@@ -143,53 +186,27 @@ def _countdown(bulletin: Bulletin, now: datetime) -> str | None:
     return format_timedelta(left, add_direction=True, locale=locale(), threshold=1)
 
 
-def _headline(found: Report) -> str:
-    bulletin = found.bulletin
-    due = (
-        in_words(bulletin.starts_at, bulletin.zone, current())
-        if bulletin.starts_at is not None
-        else ""
-    )
-    started = moment(bulletin.started, bulletin.zone) if bulletin.started else ""
-    ended = moment(bulletin.ended, bulletin.zone) if bulletin.ended else ""
-    words: dict[BulletinState, Callable[[], str]] = {
-        BulletinState.DRAFT: lambda: _("A draft: nothing goes out."),
-        BulletinState.SCHEDULED: lambda: _("Goes out on %(moment)s.", moment=due),
-        BulletinState.HELD: lambda: _held(bulletin, due),
-        BulletinState.SENDING: lambda: _("Going out since %(moment)s.", moment=started),
-        BulletinState.FINISHED: lambda: _finished(bulletin, started),
-        BulletinState.CANCELLED: lambda: _cancelled(bulletin, ended),
-    }
-    return words[BulletinState(bulletin.state)]()
+def _end(bulletin: Bulletin, now: datetime) -> str | None:
+    """Say when sending stops, while that is still to come."""
+    if bulletin.state == BulletinState.SENDING and bulletin.not_after is not None:
+        end = until.time_of(bulletin.not_after, bulletin.zone, near=now)
+    elif bulletin.state == BulletinState.SCHEDULED and bulletin.starts_at is not None:
+        ends = bulletin.not_after or until.default_end(bulletin.starts_at)
+        end = until.in_words(bulletin.starts_at, ends, bulletin.zone)
+    else:
+        return None
+    return _("It goes out until %(end)s.", end=end)
 
 
-def _held(bulletin: Bulletin, due: str) -> str:
-    if bulletin.audience is None:
-        return _(
-            "It was due on %(moment)s but could not start in time, so it waits for you."
-            " Nobody has got it.",
-            moment=due,
-        )
-    if bulletin.held_code is None:
-        return _("It was stopped on its way. Who has it keeps it; the rest waits for you.")
-    return _(
-        "It stopped by itself: Twilio refused it in a way that holds for everybody (code %(code)s)."
-        " Who has it keeps it; the rest waits for you.",
-        code=bulletin.held_code,
-    )
-
-
-def _cancelled(bulletin: Bulletin, ended: str) -> str:
-    if bulletin.started is None:
-        return _("Cancelled on %(moment)s, before it started. Nobody has got it.", moment=ended)
-    return _("Stopped on %(moment)s, while it was going out.", moment=ended)
-
-
-def _finished(bulletin: Bulletin, started: str) -> str:
-    if bulletin.ended is None:
-        return _("Sent on %(moment)s.", moment=started)
-    return _(
-        "Sent on %(moment)s, done at %(time)s.",
-        moment=started,
-        time=clock_time(bulletin.ended, bulletin.zone),
+def _looking(found: Report) -> Looking | None:
+    """Say what is done about those of whom nobody knows, and by when it is decided."""
+    if not found.looked_up:
+        return None
+    settle = timedelta(seconds=settling_time(reading(), runtime()))
+    handed = last_handed_over(reading(), found.bulletin.id)
+    by = handed + settle + _MINUTE if handed else None
+    return Looking(
+        people=found.looked_up,
+        decided=until.time_of(by, found.bulletin.zone, near=runtime().clock.now()) if by else None,
+        slowest=installation.get(reading()).slowest_listing,
     )

@@ -16,7 +16,7 @@ from broadcaster.storage.models import Bulletin
 from broadcaster.web.access import requires, signed_in, unasked
 from broadcaster.web.extensions import reading, runtime, writing
 from broadcaster.web.formats import number
-from broadcaster.web.forms import BulletinForm, unify_lines
+from broadcaster.web.forms import BulletinForm, FollowingForm, unify_lines
 from broadcaster.web.wording import gettext as _
 
 blueprint = Blueprint("compose", __name__)
@@ -34,7 +34,7 @@ def new() -> str:
 def create() -> BaseResponse:
     """Keep a first version."""
     form = _form(None)
-    if not _is_good(form):
+    if not is_good(form):
         return make_response(_page(form), 422)
     with writing() as session:
         made = bulletins.draft(
@@ -63,7 +63,7 @@ def save(bulletin_id: int) -> BaseResponse:
     """Keep a changed text, unless somebody else changed it meanwhile."""
     bulletin = stored.get(reading(), bulletin_id)
     form = _form(bulletin)
-    if not _is_good(form):
+    if not is_good(form):
         return make_response(_page(form, bulletin, version=form.version.data), 422)
     try:
         with writing() as session:
@@ -89,6 +89,22 @@ def count() -> str:
     return render_template("bulletins/_count.html", segments=segments.count(text))
 
 
+def is_good(form: BulletinForm | FollowingForm) -> bool:
+    """Tell whether a text can be sent; what is wrong is put beside it."""
+    if not form.validate():
+        return False
+    text = form.text.data or ""
+    length = segments.count_characters(text)
+    if not text.strip():
+        fault = _("Write at least one character.")
+    elif length > segments.MAX_CHARACTERS:
+        fault = _("The text has %(number)s characters: at most 1,600 fit.", number=number(length))
+    else:
+        return True
+    form.text.errors = [fault]
+    return False
+
+
 def _both(form: BulletinForm, bulletin_id: int) -> Response:
     """Show both texts after a conflict; what goes out already can no longer be changed."""
     theirs = stored.get(reading(), bulletin_id)
@@ -109,21 +125,6 @@ def _form(bulletin: Bulletin | None) -> BulletinForm:
     every = lists.every(reading())
     form.list_id.choices = [(item.id, f"{item.name} ({item.keyword})") for item in every]
     return form
-
-
-def _is_good(form: BulletinForm) -> bool:
-    if not form.validate():
-        return False
-    text = form.text.data or ""
-    length = segments.count_characters(text)
-    if not text.strip():
-        fault = _("Write at least one character.")
-    elif length > segments.MAX_CHARACTERS:
-        fault = _("The text has %(number)s characters: at most 1,600 fit.", number=number(length))
-    else:
-        return True
-    form.text.errors = [fault]
-    return False
 
 
 def _onward(bulletin_id: int) -> BaseResponse:

@@ -57,15 +57,26 @@ class PasswordForm(_Form):
     new = PasswordField(_("New password"), [InputRequired(_("Fill in a new password."))])
 
 
-class BulletinForm(_Form):
-    """A bulletin's list and text."""
-
-    list_id = SelectField(_("List"), coerce=int, validate_choice=True)
-    text = TextAreaField(
+def _text_field() -> TextAreaField:
+    return TextAreaField(
         _("Text"),
         [InputRequired(_("Write at least one character.")), refuse_controls],
         filters=[unify_lines],
     )
+
+
+class BulletinForm(_Form):
+    """A bulletin's list and text."""
+
+    list_id = SelectField(_("List"), coerce=int, validate_choice=True)
+    text = _text_field()
+    version = IntegerField(validators=[Optional(), NumberRange(1, _LARGEST_ID)])
+
+
+class FollowingForm(_Form):
+    """The text of a bulletin and of those that follow it."""
+
+    text = _text_field()
     version = IntegerField(validators=[Optional(), NumberRange(1, _LARGEST_ID)])
 
 
@@ -73,3 +84,9 @@ class VersionForm(_Form):
     """Which version of a bulletin a button was pressed on."""
 
     version = IntegerField(validators=[InputRequired(), NumberRange(1, _LARGEST_ID)])
+
+
+class AgainForm(VersionForm):
+    """Which version a press to send again was made on, and of how many people it spoke."""
+
+    people = IntegerField(validators=[InputRequired(), NumberRange(1, _LARGEST_ID)])

@@ -66,13 +66,20 @@ def suggest(zone: str, now: datetime) -> Planned:
     return read({"date": f"{local:%Y-%m-%d}", "time": f"{local:%H:%M}", "zone": zone}, now)
 
 
+def show(moment: datetime, zone: str, now: datetime) -> Planned:
+    """Fill in a moment that is known."""
+    local = moment.astimezone(ZoneInfo(zone))
+    typed = {"date": f"{local:%Y-%m-%d}", "time": f"{local:%H:%M}", "zone": zone}
+    return read({**typed, "fold": str(local.fold)}, now)
+
+
 def read(filled: Mapping[str, str], now: datetime) -> Planned:
     """Read what was filled in and say what it means, or what is wrong with it."""
     date, time, zone, fold = (filled.get(name, "") for name in ("date", "time", "zone", "fold"))
     typed = Planned(date=date, time=time, zone=zone, fold=fold)
-    local = _local(date, time)
+    local = parse(date, time)
     if local is None:
-        return _faulty(typed, _("Fill in a date and a time."), "date", "time")
+        return faulty(typed, _("Fill in a date and a time."), "date", "time")
     furthest = timedelta(days=runtime().settings.sending.max_days_ahead)
     chosen = int(fold) if fold in {"0", "1"} else None
     try:
@@ -86,26 +93,8 @@ def read(filled: Mapping[str, str], now: datetime) -> Planned:
     )
 
 
-def _explain(typed: Planned, error: InvalidMoment, furthest: timedelta) -> Planned:
-    match error:
-        case UnknownZone():
-            return _faulty(typed, _("Choose a time zone from the list."), "zone")
-        case MissingTime(next_local=following):
-            return _faulty(typed, _gap(typed.time, following), "time")
-        case DistantMoment():
-            words = _("That is too far ahead: at most %(days)s days.", days=number(furthest.days))
-            return _faulty(typed, words, "date")
-    return _faulty(typed, _("That moment has passed; choose a later one."), "date", "time")
-
-
-@cache
-def zones() -> tuple[str, ...]:
-    """Return the names of all zones that are places, and UTC."""
-    places = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
-    return ("UTC", *sorted(places))
-
-
-def _local(date: str, time: str) -> datetime | None:
+def parse(date: str, time: str) -> datetime | None:
+    """Return the local time that was typed, if it is one."""
     if not _DATE.fullmatch(date) or not _TIME.fullmatch(time):
         return None
     try:
@@ -114,7 +103,8 @@ def _local(date: str, time: str) -> datetime | None:
         return None
 
 
-def _faulty(typed: Planned, fault: str, *bad: str) -> Planned:
+def faulty(typed: Planned, fault: str, *bad: str) -> Planned:
+    """Say what is wrong with what was typed, and in which fields."""
     return Planned(
         date=typed.date,
         time=typed.time,
@@ -123,6 +113,29 @@ def _faulty(typed: Planned, fault: str, *bad: str) -> Planned:
         fault=fault,
         bad=frozenset(bad),
     )
+
+
+def too_far(furthest: timedelta) -> str:
+    """Say that a moment is further ahead than may be planned."""
+    return _("That is too far ahead: at most %(days)s days.", days=number(furthest.days))
+
+
+def _explain(typed: Planned, error: InvalidMoment, furthest: timedelta) -> Planned:
+    match error:
+        case UnknownZone():
+            return faulty(typed, _("Choose a time zone from the list."), "zone")
+        case MissingTime(next_local=following):
+            return faulty(typed, _gap(typed.time, following), "time")
+        case DistantMoment():
+            return faulty(typed, too_far(furthest), "date")
+    return faulty(typed, _("That moment has passed; choose a later one."), "date", "time")
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """Return the names of all zones that are places, and UTC."""
+    places = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
+    return ("UTC", *sorted(places))
 
 
 def _gap(time: str, following: datetime) -> str:

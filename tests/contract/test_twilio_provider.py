@@ -9,6 +9,7 @@ import logging
 import re
 import socket
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -27,81 +28,31 @@ from broadcaster.core.messages import (
 )
 from broadcaster.providers.twilio import TwilioProvider
 from broadcaster.providers.twilio.carrier import STOP_WORDS
-from broadcaster.sandbox.config import SandboxConfig, Timing
-from broadcaster.sandbox.faults import Fault, FaultPlan, FaultRule
-from broadcaster.sandbox.server import SandboxServer
+from broadcaster.sandbox.faults import Fault
+from tests.contract.twilio_stub import (
+    ACCOUNT,
+    CALLBACK,
+    NOWHERE,
+    PATH,
+    PATIENCE,
+    SID,
+    TEXT,
+    TOKEN,
+    accepting,
+    answering,
+    cut,
+    hang,
+    message,
+    play,
+    provider_at,
+    reset,
+    sandbox,
+    serving,
+    speak_no_http,
+)
 
-ACCOUNT = "AC" + "0a" * 16
-TOKEN = "geheim-token"
-SID = "SM" + "1b" * 16
-PATH = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
-CALLBACK = "https://broadcaster.example/webhooks/twilio/status?d=17"
-NOWHERE = "http://127.0.0.1:9/status"  # the discard port: nobody listens
-TEXT = "Nieuws: één & twee + drie\nRef B142 😀"
 OPENAPI = Path(__file__).parents[3] / "shared" / "data" / "twilio_messages_openapi.json"
-PATIENCE = 30.0  # far more than any of this takes; a hung test fails instead of hanging
 LONG = aiohttp.ClientTimeout(total=PATIENCE)
-
-
-def message(number="+15550100001", prefix="", callback=CALLBACK):
-    return OutboundMessage(
-        sender=Address.parse(prefix + "+15550100099"),
-        recipient=Address.parse(prefix + number),
-        text=TEXT,
-        status_callback=callback,
-    )
-
-
-class Stub:
-    """A server in Twilio's place that writes down what it saw and answers as it is told."""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.seen = []
-        self.closing = asyncio.Event()
-        self.port = 0
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    async def handle(self, request):
-        self.seen.append((request, dict(await request.post())))
-        return await self.answer(self, request)
-
-
-@asynccontextmanager
-async def serving(answer):
-    """A stub on a free port of this machine."""
-    stub = Stub(answer)
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", stub.handle)
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        stub.port = runner.addresses[0][1]
-        yield stub
-    finally:
-        stub.closing.set()
-        await runner.cleanup()
-
-
-def provider_at(url, **options):
-    return TwilioProvider(
-        account_sid=ACCOUNT, auth_token=TOKEN, api_base=url, **({"timeout": 10.0} | options)
-    )
-
-
-def play(story):
-    """Run one story to its end."""
-
-    async def bounded():
-        async with asyncio.timeout(PATIENCE):
-            return await story()
-
-    return asyncio.run(bounded())
 
 
 def send_one(answer, **options):
@@ -117,24 +68,6 @@ def send_one(answer, **options):
     return play(story)
 
 
-def answering(status, body, **headers):
-    """An answer with this status and body."""
-    content = json.dumps(body) if isinstance(body, (dict, list)) else body
-
-    async def answer(stub, request):
-        raw = content if isinstance(content, bytes) else content.encode()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(
-            status=status, body=raw, headers={"Content-Type": "application/json"} | named
-        )
-
-    return answer
-
-
-def accepting(sid=SID):
-    return answering(201, {"sid": sid, "status": "queued", "error_code": None})
-
-
 def refusing(status, code):
     body = {"code": code, "message": "The 'To' number +15550100001 …", "status": status}
     return answering(status, body)
@@ -146,30 +79,6 @@ def problem(status, claimed, code):
     return answering(status, body)
 
 
-async def hang(stub, request):
-    await stub.closing.wait()
-    return web.Response()
-
-
-async def reset(stub, request):
-    request.transport.abort()
-    return web.Response()
-
-
-async def cut(stub, request):
-    response = web.StreamResponse(status=201, headers={"Content-Length": "500"})
-    await response.prepare(request)
-    await response.write(b'{"sid": "' + SID.encode())
-    request.transport.close()
-    return response
-
-
-async def speak_no_http(stub, request):
-    request.transport.write(b"SSH-2.0-OpenSSH\r\n\r\n")
-    request.transport.close()
-    return web.Response()
-
-
 OUTCOMES = {
     "created": (accepting(), Accepted(sid=SID)),
     "created with media": (accepting("MM" + "2c" * 16), Accepted(sid="MM" + "2c" * 16)),
@@ -179,14 +88,20 @@ OUTCOMES = {
     "problem details": (problem(400, 400, 21617), Refused(code=21617)),
     "a no without a code": (answering(404, "<html>"), Refused(code=404)),
     "a no with a code of no form": (refusing(400, "x"), Refused(code=400)),
-    "too busy for 7 s": (answering(429, "{}", Retry_After="7"), Deferred(retry_after=7.0)),
+    "too busy for 7 s": (
+        answering(429, "{}", Retry_After="7"),
+        Deferred(retry_after=7.0, named=True),
+    ),
     "too busy": (refusing(429, 20429), Deferred(retry_after=1.0)),
     "too busy until a date": (
         answering(429, "", Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"),
         Deferred(retry_after=1.0),
     ),
     "too busy for ever": (answering(429, "", Retry_After="inf"), Deferred(retry_after=1.0)),
-    "too busy for a week": (answering(429, "", Retry_After="604800"), Deferred(retry_after=3600)),
+    "too busy for a week": (
+        answering(429, "", Retry_After="604800"),
+        Deferred(retry_after=3600, named=True),
+    ),
     "too busy, said with 400": (refusing(400, 20429), Deferred(retry_after=1.0)),
     "failure": (refusing(500, 20500), Unknown(reason="http_500")),
     "unavailable": (answering(503, "<html>busy</html>"), Unknown(reason="http_503")),
@@ -249,7 +164,7 @@ def test_a_server_that_is_not_twilio_is_told_nothing():
     assert play(story) == (Deferred(retry_after=1.0), [])
 
 
-def test_a_message_that_found_no_free_line_was_not_sent():
+def test_a_message_that_found_no_free_line_of_ours_was_not_sent_and_need_not_wait():
     async def story():
         arrived = asyncio.Event()
 
@@ -261,7 +176,7 @@ def test_a_message_that_found_no_free_line_was_not_sent():
             serving(hold) as stub,
             provider_at(stub.url, pool=1, timeout=0.2).connect() as connection,
         ):
-            session = connection._client.http_client.session._session
+            session = connection._client.http_client.session
             occupant = asyncio.create_task(session.get(stub.url, timeout=LONG))
             await arrived.wait()
             outcome = await connection.send(message(), begin_within=60)
@@ -269,7 +184,7 @@ def test_a_message_that_found_no_free_line_was_not_sent():
             await asyncio.gather(occupant, return_exceptions=True)
             return outcome, [request.method for request, _ in stub.seen]
 
-    assert play(story) == (Deferred(retry_after=1.0), ["GET"])
+    assert play(story) == (Deferred(retry_after=0.0), ["GET"])
 
 
 def test_words_without_a_written_form_are_refused_unsent():
@@ -336,13 +251,52 @@ def test_the_request_is_exactly_what_twilio_expects(prefix):
     assert request.headers["User-Agent"].startswith("twilio-python/")
 
 
+def test_the_rest_of_the_time_goes_along_in_whole_seconds():
+    async def story():
+        async with (
+            serving(accepting()) as stub,
+            provider_at(stub.url).connect() as connection,
+        ):
+            await connection.send(message(validity=600), begin_within=60)
+            await connection.send(message(), begin_within=60)
+            return [form.get("ValidityPeriod") for _, form in stub.seen]
+
+    assert play(story) == ["600", None]
+
+
+@pytest.mark.parametrize("validity", [0, -1, 36_001, 1.5, float("nan")])
+def test_a_validity_that_twilio_would_refuse_cannot_be_asked_for(validity):
+    with pytest.raises(ValueError, match="1 to 36000 whole seconds"):
+        message(validity=validity)
+
+
+@pytest.mark.parametrize("text", ["a", "é", "a b+c&d=e%20\n", "😀" * 70, "\U00010ffff", "x" * 1600])
+def test_every_text_arrives_as_it_was_written(text):
+    async def story():
+        async with (
+            serving(accepting()) as stub,
+            provider_at(stub.url).connect() as connection,
+        ):
+            # Twice, because its written form is kept.
+            for _ in range(2):
+                await connection.send(replace(message(), text=text), begin_within=60)
+            return [form["Body"] for _, form in stub.seen]
+
+    assert play(story) == [text, text]
+
+
 @pytest.mark.skipif(not OPENAPI.exists(), reason="Twilio's description is not beside this checkout")
 def test_the_request_has_only_fields_of_twilios_own_description():
     description = json.loads(OPENAPI.read_text(encoding="utf-8"))
     create = description["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages.json"]["post"]
     schema = create["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
-    _, seen = send_one(accepting())
-    form = seen[0][1]
+
+    async def story():
+        async with serving(accepting()) as stub, provider_at(stub.url).connect() as connection:
+            await connection.send(message(validity=600), begin_within=60)
+            return stub.seen[0][1]
+
+    form = play(story)
     assert set(schema["required"]) <= set(form) <= set(schema["properties"])
 
 
@@ -460,24 +414,10 @@ def test_an_account_that_cannot_be_right_is_refused(wrong):
         TwilioProvider(**({"account_sid": ACCOUNT, "auth_token": TOKEN} | wrong))
 
 
-def sandbox(*faults):
-    """A sandbox that speaks as Twilio does, with these faults at the next request."""
-    rules = tuple(FaultRule(fault=fault, next=1, seconds=PATIENCE) for fault in faults)
-    return SandboxServer(
-        SandboxConfig(
-            account_sid=ACCOUNT,
-            auth_token=TOKEN,
-            senders=("+15550100099", "whatsapp:+15550100099"),
-            timing=Timing(sent=0.0, delivered=0.0, failed=0.0),
-            faults=FaultPlan(rules=rules),
-        )
-    )
-
-
 @pytest.mark.parametrize(
     ("fault", "expected", "accepted"),
     [
-        (Fault.TOO_MANY_REQUESTS, Deferred(retry_after=1.0), False),
+        (Fault.TOO_MANY_REQUESTS, Deferred(retry_after=1.0, named=True), False),
         (Fault.SERVER_ERROR, Unknown(reason="http_500"), False),
         (Fault.CLOSE_BEFORE_ACCEPT, Unknown(reason="connection_lost"), False),
         (Fault.HANG_BEFORE_ACCEPT, Unknown(reason="timeout"), False),

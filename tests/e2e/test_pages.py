@@ -14,7 +14,7 @@ from broadcaster.services.staff import Role
 from broadcaster.storage.models import Bulletin, Delivery
 from tests.functional.web.site import PASSWORD, build_site
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 LEFT_AND_RIGHT = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 STAFF_PAGES = (
@@ -25,6 +25,9 @@ STAFF_PAGES = (
     "/bulletins/1/edit",
     "/bulletins/1/check",
     "/bulletins/2",
+    "/bulletins/3",
+    "/bulletins/3/stop",
+    "/bulletins/4/undecided",
     "/ledger",
     "/account",
 )
@@ -143,15 +146,42 @@ def test_progress_is_seen_without_loading_the_page_again(site, open_page):
     page.get_by_text("0 of 5 done").wait_for()
     with site.runtime.transaction() as session:
         for delivery in session.query(Delivery).limit(3):
-            delivery.state = "accepted"
+            delivery.state, delivery.sid = "accepted", f"SM{delivery.id:032x}"
+        site.recount(session, bulletin)
     page.get_by_text("3 of 5 done").wait_for()
     with site.runtime.transaction() as session:
         for delivery in session.query(Delivery):
-            delivery.state = "delivered"
+            delivery.state, delivery.sid = "delivered", f"SM{delivery.id:032x}"
+        site.recount(session, bulletin)
         kept = session.get(Bulletin, bulletin)
         kept.state, kept.ended = "finished", site.runtime.clock.now()
     page.get_by_text("That is everyone who was on the list when it started.").wait_for()
-    assert page.get_by_role("button", name="Stop the rest").count() == 0
+    assert page.get_by_role("link", name="Stop the rest").count() == 0
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_an_editor_pauses_continues_and_stops(site, open_page, scripts):
+    bulletin = site.draft(site.list_id)
+    queued = [(person, "queued", None, None) for person in site.people]
+    site.finish(bulletin, queued, state=BulletinState.SENDING)
+    page = open_page(java_script_enabled=scripts)
+    _sign_in(page)
+    page.goto(f"/bulletins/{bulletin}")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Continue with the 5 not yet sent").wait_for()
+    with site.runtime.transaction() as session:
+        session.query(Delivery).first().state = "skipped"
+        site.recount(session, bulletin)
+    if not scripts:
+        page.reload()
+    # The number on the button follows without the page being loaded again.
+    page.get_by_role("button", name="Continue with the 4 not yet sent").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_role("link", name="Stop the rest…").click()
+    page.get_by_text("4 people have not got it and never will.").wait_for()
+    page.get_by_role("button", name="Stop it for good").click()
+    page.get_by_text("Stopped. Nothing of this bulletin goes out any more.").wait_for()
+    assert site.bulletin(bulletin).state == "cancelled"
 
 
 def test_everything_works_without_scripts(site, open_page):
@@ -172,6 +202,9 @@ def test_every_page_fits_and_pleases_the_browser(site, open_page, scheme, width)
     site.draft(site.list_id, "Een lange link: https://news.example.org/" + "x" * 200)
     done = site.draft(site.list_id)
     site.finish(done, [(person, "delivered", None, None) for person in site.people])
+    held = [(person, "held", "timeout", None) for person in site.people]
+    site.finish(site.draft(site.list_id), held, state=BulletinState.PAUSED)
+    site.finish(site.draft(site.list_id), held)
     page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     for path in PUBLIC_PAGES:
         page.goto(path)

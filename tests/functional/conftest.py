@@ -25,6 +25,7 @@ from broadcaster.logs import configure
 from broadcaster.settings import Log
 from broadcaster.storage.models import Base
 from broadcaster.testing import ACCOUNT_SID, AUTH_TOKEN
+from tests.functional.homes import home, newsroom, ready, run  # noqa: F401 - fixtures
 from tests.world import SMS, WHATSAPP, World, make_runtime, phone, populate
 
 HOST = "https://news.example.org"

@@ -13,9 +13,6 @@ import pytest
 
 STEPS = 8
 
-# One story for all tests that look at what it left behind.
-pytestmark = pytest.mark.xdist_group(name="demo")
-
 
 def _environ(home):
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}

@@ -16,6 +16,7 @@ from broadcaster.cli.server import WebServer
 from broadcaster.core.messages import Accepted
 from broadcaster.storage import audience
 from broadcaster.storage.models import Delivery
+from broadcaster.testing import FakeProvider
 from tests.world import phone
 
 PATH = "/webhooks/twilio/inbound"
@@ -179,17 +180,19 @@ def test_a_stop_that_comes_first_withdraws_what_is_queued_and_is_answered_at_onc
 
 
 def test_a_stop_waits_for_a_lost_worker_no_longer_than_it_is_set_to(make_twilio):
-    twilio = make_twilio(BROADCASTER_SENDING__LEASE="0.2", BROADCASTER_SENDING__OPT_OUT_WAIT="0.3")
+    twilio = make_twilio(
+        FakeProvider(),
+        BROADCASTER_SENDING__BEGIN_WITHIN="0.2",
+        BROADCASTER_SENDING__OPT_OUT_WAIT="0.3",
+    )
     world = twilio.world
     twilio.text("NRC AAN", ANNA)
-    number = world.bulletin()
-    now = world.clock.now()
-    with world.runtime.transaction() as session:
-        audience.freeze(session, number, 1, now)
-        session.execute(select(Delivery)).scalar_one().state = "claimed"
+    world.bulletin()
+    world.start()
+    world.hand_over(world.claim())
 
     response = twilio.text("STOP", ANNA)
 
     assert b"afgemeld" in response.data
-    assert _state(world) == "claimed"
+    assert _state(world) == "handed_over"
     assert world.events()[-1] == ("opt_out_all", "*")

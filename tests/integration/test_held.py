@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from broadcaster.core.bulletin import BulletinState
+from broadcaster.core.bulletin import BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.core.errors import Conflict
 from broadcaster.core.messages import Deferred, Refused
-from broadcaster.services import bulletins, dispatch
-from broadcaster.storage import claims
+from broadcaster.services import bulletins, tending
 from broadcaster.storage import lists as stored_lists
 from broadcaster.testing import accept
 from tests.world import phone
@@ -26,6 +25,7 @@ def test_a_refusal_that_would_meet_everybody_holds_the_bulletin(world, code):
 
     report = world.report(number)
     assert report.bulletin.state == BulletinState.HELD
+    assert report.bulletin.held_reason == HeldReason.REFUSED
     assert report.bulletin.held_code == code
     assert report.of(State.QUEUED) == 90
     assert len(world.provider.sent) <= world.runtime.settings.sending.concurrency
@@ -34,16 +34,16 @@ def test_a_refusal_that_would_meet_everybody_holds_the_bulletin(world, code):
 def test_a_held_bulletin_goes_on_with_those_who_have_not_got_it(world):
     for number in range(60):
         world.text(phone(number), "NRC AAN")
-    answers = iter([accept] * 30 + [lambda _message: Refused(code=20003)] * 20)
+    answers = iter([accept] * 30)
 
     def answer(message):
-        return next(answers, accept)(message)
+        return next(answers, lambda _message: Refused(code=20003))(message)
 
     world.provider.answer = answer
     number = world.bulletin()
     world.send()
     assert world.report(number).of(State.QUEUED) == 30
-    first = set(world.recipients()[:30])
+    first, tried = set(world.recipients()[:30]), len(world.recipients())
 
     now = world.clock.now()
     with world.runtime.transaction() as session:
@@ -57,11 +57,12 @@ def test_a_held_bulletin_goes_on_with_those_who_have_not_got_it(world):
             zone="UTC",
             now=now,
         )
+    world.provider.answer = accept
     world.send()
 
     assert world.report(number).bulletin.state == BulletinState.FINISHED
-    assert len(world.recipients()) == 80
-    assert not first & set(world.recipients()[50:])
+    assert len(world.recipients()) == tried + 30
+    assert not first & set(world.recipients()[tried:])
 
 
 def test_a_bulletin_that_some_have_cannot_be_rewritten(world):
@@ -120,6 +121,7 @@ def test_the_rest_of_a_bulletin_is_not_sent_hours_later_unasked(world):
 
     report = world.report(number)
     assert report.bulletin.state == BulletinState.HELD
+    assert report.bulletin.held_reason == HeldReason.STANDSTILL
     assert (report.of(State.ACCEPTED), report.of(State.QUEUED)) == (1, 2)
 
 
@@ -170,7 +172,7 @@ def test_a_bulletin_that_everybody_has_is_finished_and_not_held(world, monkeypat
     world.text(phone(1), "NRC AAN")
     number = world.bulletin()
     with monkeypatch.context() as patch:
-        patch.setattr(dispatch, "finish_complete", lambda _runtime: None)
+        patch.setattr(tending, "finish_complete", lambda _runtime: None)
         world.send()
     world.clock.advance(minutes=20)
     world.send()
@@ -178,16 +180,37 @@ def test_a_bulletin_that_everybody_has_is_finished_and_not_held(world, monkeypat
     assert world.report(number).bulletin.state == BulletinState.FINISHED
 
 
-def test_a_worker_that_died_with_the_last_claim_leaves_a_finished_bulletin(world):
+def test_a_worker_that_died_with_the_last_hand_over_leaves_nothing_to_ask(world):
+    """Nobody is left to send to; once it is known what became of it, the bulletin is finished."""
     world.text(phone(1), "NRC AAN")
     number = world.bulletin()
-    dispatch.start_due(world.runtime)
-    with world.runtime.transaction() as session:
-        claims.claim(session, 1, world.clock.now())
+    world.start()
+    world.hand_over(world.claim())
     world.clock.advance(minutes=20)
+    world.send()
+    assert world.bulletin_state(number) == (BulletinState.SENDING, None)
+
+    world.callback(1, "sent")
     world.send()
 
     assert world.report(number).bulletin.state == BulletinState.FINISHED
+    assert world.provider.sent == []
+
+
+def test_a_worker_that_died_with_the_last_claim_leaves_it_to_a_person_after_the_grace(world):
+    world.text(phone(1), "NRC AAN")
+    number = world.bulletin()
+    world.start()
+    world.claim()
+    world.clock.advance(minutes=20)
+    world.send()
+    assert world.bulletin_state(number) == (BulletinState.HELD, HeldReason.STANDSTILL)
+
+    go_on(world, number)
+    world.send()
+
+    assert world.report(number).bulletin.state == BulletinState.FINISHED
+    assert world.recipients() == [phone(1)]
 
 
 def test_a_held_bulletin_whose_last_person_left_is_finished(world):
@@ -250,7 +273,7 @@ def test_the_number_on_the_button_leaves_out_who_left_meanwhile(world):
 
 def test_what_was_put_off_is_asked_again_when_a_person_says_so(world):
     world.text(phone(1), "NRC AAN")
-    answers = iter([Deferred(retry_after=3600.0)])
+    answers = iter([Deferred(retry_after=3600.0, named=True)])
     world.provider.answer = lambda message: next(answers, accept(message))
     number = world.bulletin()
     world.send()
@@ -274,4 +297,5 @@ def test_a_held_bulletin_that_is_then_found_late_says_so(world):
     world.send()
 
     held = world.report(number).bulletin
-    assert (held.state, held.held_code) == (BulletinState.HELD, None)
+    assert (held.state, held.held_reason) == (BulletinState.HELD, HeldReason.LATE)
+    assert held.held_code is None

@@ -9,6 +9,7 @@ from broadcaster.core.errors import DatabaseMismatch, InvalidInput
 from broadcaster.storage import schema
 from broadcaster.storage.models import Base
 from broadcaster.storage.session import WRITES, make_engine
+from tests import moves
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def test_a_migrated_database_has_exactly_the_tables_of_the_models(engine):
 
 
 def test_migrations_lead_down_and_up_again(engine):
+    moves.release(engine)
     schema.downgrade(engine, "base")
     assert sa.inspect(engine).get_table_names() == ["alembic_version"]
     schema.upgrade(engine)
@@ -46,6 +48,7 @@ def test_a_newer_database_is_left_alone(engine):
 
 
 def test_an_empty_database_says_what_to_do(engine):
+    moves.release(engine)
     schema.downgrade(engine, "base")
 
     with pytest.raises(DatabaseMismatch, match="broadcaster init"):

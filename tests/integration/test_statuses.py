@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from broadcaster.core.delivery import State
 from broadcaster.core.messages import Accepted, ProviderStatus, StatusUpdate, Unknown
-from broadcaster.services import dispatch, statuses
-from broadcaster.storage import claims, deliveries, incidents
+from broadcaster.services import statuses
+from broadcaster.storage import incidents, unknowns
 from broadcaster.storage.models import Delivery, StatusEvent
 from tests.world import phone
 
@@ -79,22 +79,20 @@ def test_a_callback_proves_that_an_unknown_request_was_accepted(world):
     assert (delivery(world).state, delivery(world).sid) == (State.SENT, SID)
 
 
-def test_a_callback_before_the_answer_was_stored_counts(world):
+@pytest.mark.parametrize(
+    ("status", "state"), [("queued", State.ACCEPTED), ("delivered", State.DELIVERED)]
+)
+def test_a_callback_before_the_answer_was_stored_counts(world, status, state):
     world.text(phone(1), "NRC AAN")
     world.bulletin()
-    dispatch.start_due(world.runtime)
-    with world.runtime.transaction() as session:
-        (claim,), _looked_at = claims.claim(session, 1, world.clock.now())
+    world.start()
+    handed = world.hand_over(world.claim())
 
-    report(world, "delivered", token=statuses.callback_token(world.runtime, claim.delivery_id))
-    with world.runtime.transaction() as session:
-        deliveries.write_outcomes(
-            session,
-            [deliveries.Outcome(delivery_id=claim.delivery_id, state=State.ACCEPTED, sid=SID)],
-            world.clock.now(),
-        )
+    world.callback(1, status, sid=SID)
+    world.write_down(handed, lambda _ready: Accepted(sid=SID))
 
-    assert (delivery(world).state, delivery(world).sid) == (State.DELIVERED, SID)
+    assert (delivery(world).state, delivery(world).sid) == (state, SID)
+    assert noted(world) == {}
 
 
 def test_a_second_id_on_one_delivery_raises_an_alarm_and_changes_nothing(sent):
@@ -126,3 +124,28 @@ def test_an_unrecognised_status_is_counted_and_changes_nothing(sent):
 
     assert delivery(sent).state == State.ACCEPTED
     assert noted(sent) == {"unrecognised_status": 1}
+
+
+@pytest.mark.parametrize("known_as", ["another delivery's", "another one's callback", "compared"])
+def test_a_late_callback_of_another_message_proves_nothing(world, known_as):
+    """A restored database counts its deliveries anew: a number of then may be somebody else's now."""
+    for number in range(2):
+        world.text(phone(number), "NRC AAN")
+    world.bulletin()
+    world.start()
+    handed = world.hand_over(world.claim())
+    if known_as == "compared":
+        with world.runtime.transaction() as session:
+            unknowns.explain(session, [SID], unknowns.COMPARED, world.clock.now())
+    elif known_as == "another delivery's":
+        world.write_down(handed[1:], lambda _ready: Accepted(sid=SID))
+    else:
+        world.callback(2, "sent", sid=SID)
+
+    world.callback(1, "delivered", sid=SID)
+    assert world.states()[0] == State.HANDED_OVER
+    assert world.incidents() == {"unknown_delivery": 1}
+
+    world.write_down(handed[:1], lambda _ready: Accepted(sid="SM" + "d" * 32))
+    world.callback(1, "delivered", sid="SM" + "d" * 32)
+    assert world.states()[0] == State.DELIVERED

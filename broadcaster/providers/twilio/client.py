@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 
 from twilio.rest import Client  # type: ignore[import-untyped] # ships no types
 
-from broadcaster.core.messages import InboundMessage, StatusUpdate
-from broadcaster.providers.twilio import answers, carrier, codes, webhooks
+from broadcaster.core.messages import InboundMessage, Listed, StatusUpdate
+from broadcaster.core.remedy import Remedy
+from broadcaster.providers.twilio import answers, carrier, codes, entries, webhooks
+from broadcaster.providers.twilio.api_base import parse_api_base
 from broadcaster.providers.twilio.connection import TwilioConnection
 from broadcaster.providers.twilio.signature import is_valid_body, is_valid_form
-from broadcaster.providers.twilio.transport import Transport, parse_api_base
+from broadcaster.providers.twilio.transport import Transport
 
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 
@@ -61,17 +63,13 @@ class TwilioProvider:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[TwilioConnection]:
         """Open a pool of connections for sending; leaving closes them."""
-        transport = Transport(base=self._base, timeout=self._timeout, pool=self._pool)
+        auth = (self._account_sid, self._auth_token)
+        transport = Transport(base=self._base, auth=auth, timeout=self._timeout, pool=self._pool)
         async with transport:
             # An environment of our own: else the library reads the process's for TWILIO_EDGE.
-            yield TwilioConnection(
-                Client(
-                    self._account_sid,
-                    self._auth_token,
-                    http_client=transport,
-                    environment={"TWILIO_ACCOUNT_SID": self._account_sid},
-                )
-            )
+            environment = {"TWILIO_ACCOUNT_SID": self._account_sid}
+            client = Client(*auth, http_client=transport, environment=environment)
+            yield TwilioConnection(client)
 
     def is_authentic(
         self, url: str, parameters: Sequence[tuple[str, str]], signature: str | None
@@ -91,6 +89,15 @@ class TwilioProvider:
             InvalidAddress: the author's address is unusable.
         """
         return webhooks.parse_inbound(parameters, account_sid=self._account_sid)
+
+    def inbound_of(self, listed: Listed) -> InboundMessage:
+        """Read a text whose webhook we missed, from Twilio's list.
+
+        Raises:
+            MalformedWebhook: it is no inbound message, or not to one of our numbers.
+            InvalidAddress: the author's address is unusable.
+        """
+        return entries.inbound_of(listed, account_sid=self._account_sid)
 
     def parse_status(self, parameters: Mapping[str, str]) -> StatusUpdate:
         """Read a status callback.
@@ -127,6 +134,10 @@ class TwilioProvider:
     def is_opt_out(self, code: int) -> bool:
         """Tell whether an error code means that the person stopped or blocked us at Twilio."""
         return codes.explain(code).group is codes.Group.OPT_OUT
+
+    def remedy(self, code: int) -> Remedy:
+        """Tell what to do about a refusal or failure with this code."""
+        return codes.remedy(code)
 
     def explain(self, code: int) -> str:
         """Say in a plain English sentence why Twilio refused or failed to deliver."""

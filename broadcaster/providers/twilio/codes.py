@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from broadcaster.core.remedy import Remedy
+
 
 class Group(StrEnum):
     """What an error asks of us."""
@@ -169,6 +171,24 @@ CONCERNING_EVERYBODY = frozenset(
     }
 )
 
+_REMEDIES: Mapping[Group, Remedy] = MappingProxyType(
+    {
+        Group.RETRY: Remedy.RETRY,
+        Group.UNDECIDED: Remedy.LOOK_UP,
+        Group.LATER: Remedy.SLOW_DOWN,
+        Group.TROUBLE: Remedy.TRY_LATER,
+        Group.UNREACHABLE: Remedy.UNREACHABLE,
+        Group.MARKETING: Remedy.NOT_NOW,
+        Group.OPT_OUT: Remedy.OPT_OUT,
+        Group.ADDRESS_DEAD: Remedy.SUSPEND,
+        Group.NOT_THIS_ONE: Remedy.NOT_THIS_ONE,
+        Group.CONTENT: Remedy.STOP_BULLETIN,
+        Group.MEDIA: Remedy.STOP_BULLETIN,
+        Group.SENDER: Remedy.STOP_SENDER,
+        Group.OTHER: Remedy.FAIL,
+    }
+)
+_STOPS = frozenset({Remedy.STOP_BULLETIN, Remedy.STOP_SENDER})
 _UNKNOWN_CODE = Cause(group=Group.OTHER, sentence=GENERAL[Group.OTHER])
 
 
@@ -179,3 +199,13 @@ def explain(code: int) -> Cause:
         code: Twilio's error code, or the HTTP status where an answer named none.
     """
     return CAUSES.get(code, _UNKNOWN_CODE)
+
+
+def remedy(code: int) -> Remedy:
+    """Say what to do about a code; only what concerns everybody stops everybody.
+
+    Args:
+        code: Twilio's error code, or the HTTP status where an answer named none.
+    """
+    found = _REMEDIES[explain(code).group]
+    return Remedy.FAIL if found in _STOPS and code not in CONCERNING_EVERYBODY else found

@@ -1,7 +1,13 @@
 """All tables, by aggregate."""
 
 from broadcaster.storage.models.base import Base
-from broadcaster.storage.models.bulletins import Bulletin, Delivery, StatusEvent
+from broadcaster.storage.models.bulletins import (
+    Bulletin,
+    Delivery,
+    Explained,
+    StatusEvent,
+    Tally,
+)
 from broadcaster.storage.models.incidents import Incident
 from broadcaster.storage.models.ledger import (
     Checkpoint,
@@ -9,9 +15,12 @@ from broadcaster.storage.models.ledger import (
     Evidence,
     LedgerEntry,
     LedgerHead,
+    LedgerTile,
 )
 from broadcaster.storage.models.lists import BroadcastList, ListSender, Notice, Sender
 from broadcaster.storage.models.people import CarrierBlock, Inbound, Subscriber, Subscription
+from broadcaster.storage.models.sending import Hearing, Installation, Outreach, Pacing
+from broadcaster.storage.models.series import Occurrence, Series
 from broadcaster.storage.models.staff import SignInAttempt, StaffSession, User
 
 __all__ = [
@@ -23,17 +32,26 @@ __all__ = [
     "Delivery",
     "Document",
     "Evidence",
+    "Explained",
+    "Hearing",
     "Inbound",
     "Incident",
+    "Installation",
     "LedgerEntry",
     "LedgerHead",
+    "LedgerTile",
     "ListSender",
     "Notice",
+    "Occurrence",
+    "Outreach",
+    "Pacing",
     "Sender",
+    "Series",
     "SignInAttempt",
     "StaffSession",
     "StatusEvent",
     "Subscriber",
     "Subscription",
+    "Tally",
     "User",
 ]

@@ -23,6 +23,20 @@ class LedgerEntry(Base):
     recorded: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class LedgerTile(Base):
+    """256 neighbouring hashes of the tree, kept once they are whole: the source of every proof.
+
+    Those at level 0 are leaf hashes; each at level L + 1 is the root of a tile at level L.
+    """
+
+    __tablename__ = "ledger_tiles"
+
+    level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    idx: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hashes: Mapped[bytes] = mapped_column(LargeBinary)
+    root: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
 class LedgerHead(Base):
     """The one row that holds the tree's size and frontier; its lock orders the appends."""
 

@@ -19,6 +19,8 @@ class Sender(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     channel: Mapped[str] = mapped_column(String(16))
     address: Mapped[str] = mapped_column(String(140))
+    rate: Mapped[float | None]
+    daily_limit: Mapped[int | None]
     created: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -23,6 +23,8 @@ class Subscriber(Base):
     key_wrapped: Mapped[bytes] = mapped_column(LargeBinary)
     language: Mapped[str | None] = mapped_column(String(2))
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_code: Mapped[int | None]
     guided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_entry: Mapped[int | None] = mapped_column(BigInteger)
     created: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -67,3 +69,4 @@ class Inbound(Base):
     review: Mapped[str | None] = mapped_column(String(24))
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     answers: Mapped[str | None] = mapped_column(Text)
+    answer_sid: Mapped[str | None] = mapped_column(String(34), index=True)

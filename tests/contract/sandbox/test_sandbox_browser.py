@@ -19,11 +19,12 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser():
+    """Start Chromium once; each visit has a window with nothing remembered."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("This machine has no Chromium.")

@@ -102,6 +102,25 @@ def test_callbacks_get_lost_and_come_twice(client, sandbox, product):
     assert [h.form["MessageStatus"] for h in product.callbacks()] == ["delivered", "delivered"]
 
 
+def test_a_callback_is_overtaken_by_the_next(client, sandbox, product):
+    rule = FaultRule(fault=Fault.REORDER_CALLBACK, operation="callback", next=1, seconds=20)
+    sandbox.set_faults(FaultPlan(rules=(rule,)))
+    url = f"{product.base}/status"
+    client.messages.create(to=ANNA, from_=SMS, body="Dag", status_callback=url)
+    sandbox.settle()
+    assert [h.form["MessageStatus"] for h in product.callbacks()] == ["delivered", "sent"]
+
+
+def test_a_callback_that_nothing_overtakes_comes_late(client, sandbox, product):
+    rule = FaultRule(fault=Fault.REORDER_CALLBACK, operation="callback", seconds=0.05)
+    sandbox.set_faults(FaultPlan(rules=(rule,)))
+    url = f"{product.base}/status"
+    client.messages.create(to=ANNA, from_=SMS, body="Dag", status_callback=url)
+    sandbox.settle()
+    heard = {h.form["MessageStatus"] for h in product.callbacks()}
+    assert heard == {"sent", "delivered"}
+
+
 def test_faults_are_set_over_http_too(client, sandbox):
     rule = {"fault": "server_error", "operation": "list", "next": 1}
     url = f"{sandbox.url}/sandbox/faults"

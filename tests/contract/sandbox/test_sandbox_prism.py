@@ -31,8 +31,6 @@ ANNA = "+15550100001"
 RESOURCE = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
 PATIENCE = 60
 
-pytestmark = pytest.mark.xdist_group("prism")
-
 
 @pytest.fixture(scope="session")
 def prism():

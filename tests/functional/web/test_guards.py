@@ -15,7 +15,8 @@ HEADERS = {
 
 
 def _example(rule):
-    values = {name: {"bulletin_id": 1, "language": "en"}.get(name, "x") for name in rule.arguments}
+    numbers = dict.fromkeys(("bulletin_id", "sender_id", "series_id"), 1)
+    values = {name: {"language": "en", **numbers}.get(name, "x") for name in rule.arguments}
     return rule.rule, values
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,11 @@ plans = st.builds(FaultPlan, rules=st.lists(rules, max_size=4).map(tuple), seed=
 def test_the_same_seed_gives_the_same_faults(plan):
     one, other = Faults(plan), Faults(plan)
     assert [one.draw("create") for _ in range(30)] == [other.draw("create") for _ in range(30)]
+
+
+@given(plans)
+def test_a_plan_goes_over_the_line_and_is_the_same(plan):
+    assert FaultPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 @given(plans)

@@ -77,7 +77,19 @@ BAD = [
     ("SENDING__CONCURRENCY", "1e9", "whole number"),
     ("SENDING__CONCURRENCY", "1.9", "whole number"),
     ("SENDING__CONCURRENCY", "\uff11\uff12", "whole number"),
+    ("SENDING__CONCURRENCY", "1001", "out of bounds"),
     ("SENDING__LEASE", "1.6", "out of bounds"),
+    ("SENDING__BEGIN_WITHIN", "1.6", "out of bounds"),
+    ("SENDING__BEGIN_WITHIN", "nan", "seconds"),
+    ("SENDING__WHATSAPP_RATE", "-1", "out of bounds"),
+    ("SENDING__WHATSAPP_RATE", "inf", "a number"),
+    ("SENDING__SMS_RATE", "fast", "a number"),
+    ("SENDING__WHATSAPP_DAILY_LIMIT", "-1", "out of bounds"),
+    ("SENDING__WHATSAPP_DAILY_LIMIT", "1.5", "whole number"),
+    ("SENDING__SETTLE", "0", "out of bounds"),
+    ("SENDING__ON_UNCERTAIN", "again", "look_up, hold"),
+    ("SENDING__EXPIRES_MINUTES", "601", "out of bounds"),
+    ("SENDING__FAILURE_PERCENT", "101", "out of bounds"),
     ("WEB__PORT", "", "whole number"),
     ("WEB__PORT", "65536", "out of bounds"),
     ("WEB__HOST", "a b", "host"),
@@ -86,6 +98,7 @@ BAD = [
     ("LOG__LEVEL", "LOUD", "DEBUG, INFO"),
     ("LOG__FORMAT", "xml", "json, console"),
     ("MODE", "test", "live, demo"),
+    ("ENGINE", "celery", "embedded, distributed"),
 ]
 
 
@@ -111,8 +124,15 @@ GOOD = [
     ("ORGANISATION__RECIPIENTS", "Twilio; Meta ;", ("Twilio", "Meta")),
     ("ORGANISATION__ZONE", "UTC", "UTC"),
     ("ORGANISATION__PRIVACY_URL", "https://x.org/p?l=nl#a", "https://x.org/p?l=nl#a"),
-    ("SENDING__LEASE", "0.5", 0.5),
+    ("SENDING__LEASE", "2.5", 2.5),
+    ("SENDING__BEGIN_WITHIN", "0.5", 0.5),
+    ("SENDING__WHATSAPP_RATE", "0", 0.0),
+    ("SENDING__SMS_RATE", "0.5", 0.5),
+    ("SENDING__WHATSAPP_DAILY_LIMIT", "0", 0),
+    ("SENDING__ON_UNCERTAIN", "hold", "hold"),
+    ("SENDING__FAILURE_PERCENT", "0", 0),
     ("LOG__LEVEL", "DEBUG", "DEBUG"),
+    ("ENGINE", "embedded", "embedded"),
 ]
 
 
@@ -267,8 +287,24 @@ def test_a_home_directory_is_no_file(tmp_path):
 @pytest.mark.parametrize(
     ("environ", "key"),
     [
-        ({"SENDING__OPT_OUT_WAIT": "1.0", "SENDING__LEASE": "1.0"}, "SENDING__OPT_OUT_WAIT"),
+        ({"SENDING__OPT_OUT_WAIT": "1.0"}, "SENDING__OPT_OUT_WAIT"),
+        (
+            {"SENDING__OPT_OUT_WAIT": "1.2", "SENDING__BEGIN_WITHIN": "1.2"},
+            "SENDING__OPT_OUT_WAIT",
+        ),
+        ({"SENDING__SETTLE": "20.9"}, "SENDING__SETTLE"),
+        ({"SENDING__SETTLE": "1", "TWILIO__TIMEOUT": "1"}, "SENDING__SETTLE"),
+        (
+            {
+                "SENDING__SETTLE": "3",
+                "TWILIO__TIMEOUT": "1",
+                "SENDING__BEGIN_WITHIN": "1.5",
+            },
+            "SENDING__SETTLE",
+        ),
         ({"SESSION__IDLE_MINUTES": "61", "SESSION__ABSOLUTE_HOURS": "1"}, "SESSION__IDLE_MINUTES"),
+        ({"ENGINE": "distributed"}, "ENGINE"),
+        ({"ENGINE": "distributed", "DATABASE__URL": "sqlite:////srv/data.db"}, "ENGINE"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path, environ, key):
@@ -277,6 +313,21 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path, environ, key)
     (fault,) = _faults(given, tmp_path)
 
     assert fault.startswith(f"BROADCASTER_{key} ")
+
+
+@pytest.mark.parametrize("timeout", ["1", "10"])
+def test_a_settling_time_outlasts_a_request_and_its_refusal_says_what_to_do(tmp_path, timeout):
+    """What is still under way can be in no list, and would be sent a second time."""
+    least = 1 + 2 * int(timeout)
+    given = {
+        "BROADCASTER_TWILIO__TIMEOUT": timeout,
+        "BROADCASTER_SENDING__SETTLE": f"{least - 0.1}",
+    }
+    (fault,) = _faults(given, tmp_path)
+    assert f"make it at least {least}" in fault
+
+    given["BROADCASTER_SENDING__SETTLE"] = str(least)
+    assert load(given, tmp_path).sending.settle == least
 
 
 def test_the_demo_never_talks_to_the_real_twilio(tmp_path):

@@ -39,7 +39,7 @@ def test_an_empty_environment_gives_the_defaults(home):
     loaded = load({}, home)
 
     assert loaded.web.port == 8000
-    assert loaded.sending.lease == 1.0
+    assert loaded.sending.begin_within == 1.0
     assert loaded.organisation.recipients == ("Twilio", "Meta (WhatsApp)")
     assert loaded.database.url == f"sqlite:///{home}/broadcaster.sqlite3"
     assert not loaded.is_demo

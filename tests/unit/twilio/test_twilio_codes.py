@@ -4,7 +4,40 @@ from __future__ import annotations
 
 import pytest
 
-from broadcaster.providers.twilio.codes import _CODES, CAUSES, GENERAL, Group, explain
+from broadcaster.core.remedy import Remedy
+from broadcaster.providers.twilio.codes import (
+    _CODES,
+    CAUSES,
+    CONCERNING_EVERYBODY,
+    GENERAL,
+    Group,
+    explain,
+    remedy,
+)
+from broadcaster.testing import FakeProvider
+
+# What issue 3 asks for, code by code; the groups are those of Twilio's error pages.
+REMEDIES = {
+    Remedy.RETRY: {20429, 429},
+    Remedy.LOOK_UP: {20500, 20503, 20504},
+    Remedy.SLOW_DOWN: {21611, 30001, 30017, 30022, 63017, 63018, 63038},
+    Remedy.TRY_LATER: {30008, 30410, 63009, 63010, 63012},
+    Remedy.UNREACHABLE: {30003, 30036},
+    Remedy.NOT_NOW: {63049},
+    Remedy.OPT_OUT: {21610, 63014, 63033, 131050},
+    Remedy.SUSPEND: {21211, 21214, 21217, 21614, 30005, 30006, 63003, 63024},
+    Remedy.NOT_THIS_ONE: {63032},
+    Remedy.STOP_BULLETIN: {
+        *(21602, 21617, 21655, 21656, 21658, 63021, 63027, 63028, 63041, 63042),
+        *(11751, 21620),
+    },
+    Remedy.STOP_SENDER: {401, 20003, 20005, 21603, 21606, 21703, 30002, 63001, 63007},
+    # They may depend on who it goes to, so one person must not stop everybody.
+    Remedy.FAIL: {
+        *(63005, 63013, 63016, 63030, 63019, 63034),
+        *(403, 404, 21408, 21612, 21704, 30004, 30007, 63020, 63062),
+    },
+}
 
 
 @pytest.mark.parametrize(
@@ -49,3 +82,28 @@ def test_every_code_is_explained_in_one_sentence(code):
     assert CAUSES[code].sentence[0].isupper()
     assert CAUSES[code].sentence.endswith(".")
     assert str(code) not in CAUSES[code].sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(code, expected) for expected, codes in REMEDIES.items() for code in sorted(codes)],
+)
+def test_each_code_has_the_remedy_that_was_decided(code, expected):
+    assert remedy(code) is expected
+    assert FakeProvider().remedy(code) is expected
+
+
+def test_every_code_and_every_remedy_was_decided():
+    decided = [code for codes in REMEDIES.values() for code in codes]
+    assert sorted(decided) == sorted(CAUSES)
+    assert set(REMEDIES) == set(Remedy)
+
+
+def test_only_what_concerns_everybody_stops_everybody():
+    stopping = REMEDIES[Remedy.STOP_BULLETIN] | REMEDIES[Remedy.STOP_SENDER]
+    assert stopping == CONCERNING_EVERYBODY
+
+
+@pytest.mark.parametrize("code", [-1, 0, 400, 99_999, 1_000_000])
+def test_a_code_we_do_not_know_fails_one_delivery(code):
+    assert remedy(code) is Remedy.FAIL

@@ -1,0 +1,56 @@
+"""Proofs from the ledger in the database: that an entry is there, and that history was extended."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from broadcaster.core.errors import NotFound
+from broadcaster.ledger.checkpoint import open_checkpoint
+from broadcaster.ledger.merkle import consistency_path, inclusion_path
+from broadcaster.ledger.receipt import Receipt
+from broadcaster.runtime import Runtime
+from broadcaster.services import audit
+from broadcaster.storage import ledger, tiles
+
+
+def inclusion(session: Session, index: int, size: int) -> list[bytes]:
+    """Prove that an entry is in the log of so many entries.
+
+    Raises:
+        WrongRange: there is no such entry.
+    """
+    return inclusion_path(index, size, tiles.subtrees(session))
+
+
+def consistency(session: Session, size1: int, size2: int) -> list[bytes]:
+    """Prove that the log of ``size2`` entries extends that of ``size1``.
+
+    Raises:
+        WrongRange: ``size1`` is 0 or larger than ``size2``.
+    """
+    return consistency_path(size1, size2, tiles.subtrees(session))
+
+
+def receipt(runtime: Runtime, index: int) -> Receipt:
+    """Return a receipt of an entry, under the newest checkpoint; sign one if it is newer than all.
+
+    Raises:
+        NotFound: there is no such entry.
+        LedgerBroken: the log is no extension of what was signed before.
+    """
+    with runtime.reading() as session:
+        size = ledger.frontier(session).size
+        latest = ledger.latest_checkpoint(session)
+    if not 0 <= index < size:
+        entries = f"entries 0 to {size - 1}" if size else "no entries yet"
+        message = f"There is no entry {index}; the ledger has {entries}."
+        raise NotFound(message)
+    if latest is None or latest.size <= index:
+        note = runtime.run(lambda session: audit.checkpoint(session, runtime))[1]
+    else:
+        note = latest.note.encode()
+    head = open_checkpoint(note, runtime.signer.key)
+    with runtime.reading() as session:
+        (entry,) = ledger.leaves(session, index, index + 1)
+        proof = inclusion(session, index, head.size)
+    return Receipt(entry=entry.leaf, index=index, proof=proof, checkpoint=note)

@@ -1,0 +1,104 @@
+"""The ledger on the command line: verified where it lies, and replayed against the tables."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from broadcaster.ledger.keys import NoteSigner, parse_vkey
+from tests.witness import SmallWitness, running
+
+
+@pytest.fixture
+def sql(newsroom, home):
+    """Change the database behind everybody's back."""
+
+    def run(statement):
+        with closing(sqlite3.connect(home / "broadcaster.sqlite3")) as database, database:
+            wanted = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'ledger%'"
+            for (name,) in database.execute(wanted).fetchall():
+                database.execute(f'DROP TRIGGER "{name}"')
+            database.execute(statement)
+
+    return run
+
+
+def test_a_ledger_that_nobody_touched_verifies(newsroom):
+    done = newsroom("ledger", "verify")
+    assert done.code == 0
+    assert "Every entry is what was written" in done.out
+
+
+def test_a_changed_row_is_named(newsroom, sql):
+    sql("UPDATE ledger_entries SET subject = 'x' WHERE idx = 3")
+    done = newsroom("ledger", "verify")
+    assert done.code == 1
+    assert "ledger_entries 3: is filed under another subject" in done.out
+    assert "NOT what was written" in done.err
+
+
+def test_a_flood_of_findings_is_cut_short(newsroom, sql):
+    sql("UPDATE ledger_entries SET leaf_hash = x'00'")
+    sql(
+        "INSERT INTO ledger_tiles WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n"
+        " WHERE i < 70) SELECT 0, i, x'00', x'00' FROM n"
+    )
+    done = newsroom("ledger", "verify")
+    assert done.code == 1
+    assert len(done.out.splitlines()) == 51
+    assert "more" in done.out.splitlines()[-1]
+
+
+def test_a_witness_signs(newsroom, monkeypatch):
+    assert "ledger.witnesses" in newsroom("ledger", "witness").err
+    log = parse_vkey(newsroom("ledger", "show", "--vkey").out.strip())
+    signer = NoteSigner(
+        name="witness.example.org/w1", private_key=Ed25519PrivateKey.from_private_bytes(b"w" * 32)
+    )
+    with running(SmallWitness(signer=signer, log=log)) as one:
+        monkeypatch.setenv("BROADCASTER_LEDGER__WITNESSES", one.setting)
+        done = newsroom("ledger", "witness")
+        assert (done.code, done.out) == (0, f"{signer.name} has signed {one.known.size} entries.\n")
+        one.known = None
+        one.signer = NoteSigner(
+            name=signer.name, private_key=Ed25519PrivateKey.from_private_bytes(b"x" * 32)
+        )
+    done = newsroom("ledger", "witness")
+    assert done.code == 1
+    assert f"{signer.name} has not signed" in done.err
+
+
+def test_a_replay_compares_and_mends(newsroom, sql):
+    assert newsroom("ledger", "replay", "--check").out == "The tables say what the ledger says.\n"
+    sql("UPDATE subscriptions SET state = 'out' WHERE state = 'in'")
+    done = newsroom("ledger", "replay", "--check")
+    assert done.code == 1
+    assert "--repair" in done.err
+    assert done.out.count("the ledger says in by entry") == len(done.out.splitlines()) >= 2
+    assert newsroom("ledger", "replay", "--repair").code == 0
+    assert newsroom("ledger", "replay", "--check").code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--check", "--repair")])
+def test_a_replay_wants_to_know_which(newsroom, options):
+    done = newsroom("ledger", "replay", *options)
+    assert (done.code, done.out) == (2, "")
+
+
+def test_who_was_on_a_list_at_a_moment(newsroom):
+    now = json.loads(newsroom("ledger", "at", "nrc", "2100-01-01T00:00Z", "--json").out)
+    assert now["count"] == len(now["subjects"]) == 2
+    listed = newsroom("ledger", "at", "nrc", "2100-01-01T00:00Z")
+    assert listed.out.splitlines() == now["subjects"]
+    assert json.loads(newsroom("ledger", "at", "nrc", "2001-01-01 10:00", "--json").out) == {
+        "list": "nrc",
+        "moment": "2001-01-01T10:00:00+01:00",
+        "count": 0,
+        "subjects": [],
+    }
+    assert newsroom("ledger", "at", "nrc", "yesterday").code == 2
+    assert newsroom("ledger", "at", "nowhere", "2100-01-01T00:00Z").code == 2
