@@ -112,6 +112,7 @@ def _apply(
     texts = answering.write(runtime, decision.answers, language, targets, offered)
     # Who writes to us is there, whatever the provider said of the address.
     subscriber.suspended_at = subscriber.suspended_code = None
+    people.note_reached(subscriber)
     row.sender_id, row.subscriber_id = sender.id, subscriber.id
     row.intent, row.rule = interpretation.intent.value, interpretation.rule
     row.review = decision.review.value if decision.review else None

@@ -69,7 +69,7 @@ def write_down(runtime: Runtime, results: Sequence[Result]) -> None:
         runtime.run(partial(_write_personal, runtime=runtime, result=one))
 
 
-_PERSONAL = frozenset({Remedy.OPT_OUT, Remedy.SUSPEND})
+_PERSONAL = frozenset({Remedy.OPT_OUT, Remedy.SUSPEND, Remedy.UNREACHABLE})
 
 
 def _is_personal(runtime: Runtime, result: Result) -> bool:
@@ -240,8 +240,11 @@ def _write_personal(session: Session, *, runtime: Runtime, result: Result) -> No
         _reconsider(session, missed, runtime)
     if not isinstance(result.answer, Refused):
         return
-    if _remedy(runtime, result) is Remedy.OPT_OUT:
+    remedy = _remedy(runtime, result)
+    if remedy is Remedy.OPT_OUT:
         statuses.provider_stop(session, runtime, result.claim.delivery_id, result.answer.code)
+    elif remedy is Remedy.UNREACHABLE:
+        statuses.unreached(session, runtime, subscriber, result.answer.code)
     else:
         people.suspend(session, subscriber, result.answer.code, now)
         deliveries.suspend(session, subscriber.id, now)

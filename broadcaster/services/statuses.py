@@ -28,6 +28,7 @@ from broadcaster.storage import (
 from broadcaster.storage.models import Delivery, Subscriber
 
 STATUS_PURPOSE = "delivery"
+_ARRIVED = frozenset({State.DELIVERED, State.READ})
 # With these the provider's own block has ended, whatever it reports late.
 _LIFTING = frozenset({Event.PROVIDER_START, Event.RESTART})
 
@@ -61,7 +62,7 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
         incidents.note(session, "unknown_delivery", "status", now)
         return
     # The person, then the delivery, then the ledger: everybody takes locks in this order.
-    people.lock(session, subscriber_id)
+    subscriber = people.lock(session, subscriber_id)
     delivery = deliveries.lock(session, delivery_id)
     if delivery is None:
         return
@@ -73,9 +74,42 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
     if delivery.sid is not None and delivery.sid != update.sid:
         incidents.note(session, "duplicate", f"delivery {delivery_id}", now)
         return
+    before = State(delivery.state)
     _merge(session, delivery, update, now)
+    _count_unreached(session, runtime, subscriber, before, delivery)
     if update.error_code is not None:
         act_on(session, runtime, delivery, update.error_code)
+
+
+def _count_unreached(
+    session: Session, runtime: Runtime, subscriber: Subscriber, before: State, delivery: Delivery
+) -> None:
+    """Count a bulletin that did not reach a person, once; one that did ends the row."""
+    after = State(delivery.state)
+    if after in _ARRIVED:
+        people.note_reached(subscriber)
+    elif after is not before and delivery.error_code is not None:
+        unreached(session, runtime, subscriber, delivery.error_code)
+
+
+def unreached(session: Session, runtime: Runtime, subscriber: Subscriber, code: int) -> None:
+    """Count a bulletin that found nobody there; after some in a row a person should look.
+
+    The phone may be off for a day or for good, and no code tells which.
+
+    Args:
+        session: an open transaction that holds the subscriber's lock.
+        runtime: settings and the clock.
+        subscriber: who was not reached.
+        code: the provider's; others than those that say so count for nothing.
+    """
+    if runtime.provider.remedy(code) is not Remedy.UNREACHABLE:
+        return
+    in_a_row = people.note_unreached(session, subscriber)
+    least = runtime.settings.sending.review_unreached
+    if least and in_a_row >= least:
+        reference = f"person {subscriber.subject}"
+        incidents.note(session, "unreached", reference, runtime.clock.now())
 
 
 def act_on(session: Session, runtime: Runtime, delivery: Delivery, code: int) -> None:

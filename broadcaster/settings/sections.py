@@ -252,6 +252,14 @@ class Sending:
             " 0 is never.",
         ),
     )
+    review_unreached: int = field(
+        default=5,
+        metadata=read_as(
+            form.whole(0, 1000),
+            "After so many bulletins in a row that did not reach a person, the desk says so; 0 is"
+            " never.",
+        ),
+    )
     grace_minutes: int = field(
         default=15,
         metadata=read_as(

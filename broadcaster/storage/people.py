@@ -69,6 +69,18 @@ def suspend(session: Session, subscriber: Subscriber, code: int, now: datetime) 
     session.flush()
 
 
+def note_unreached(session: Session, subscriber: Subscriber) -> int:
+    """Count one more bulletin that did not reach a person; return how many in a row by now."""
+    subscriber.unreached += 1
+    session.flush()
+    return subscriber.unreached
+
+
+def note_reached(subscriber: Subscriber) -> None:
+    """Note that a person is there, whatever the provider said of them or of their address."""
+    subscriber.unreached = 0
+
+
 def subscriptions(session: Session, subscriber_id: int) -> Mapping[int, Subscription]:
     """Return a person's subscriptions by list id, those they left included."""
     rows = session.execute(

@@ -63,6 +63,9 @@ def _about_sending() -> dict[str, Callable[[], str]]:
             " was changed."
         ),
         "deliveries_held": lambda: _("Of some people nobody knows whether they have a bulletin."),
+        "unreached": lambda: _(
+            "Bulletins in a row did not reach somebody; their phone may be off for good."
+        ),
         "late_provider_stop": lambda: _(
             "Twilio refused somebody as stopped who had joined again since."
         ),

@@ -25,6 +25,8 @@ class Subscriber(Base):
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspended_code: Mapped[int | None]
+    # So many bulletins in a row did not reach them; their next one, or a word of theirs, ends it.
+    unreached: Mapped[int] = mapped_column(default=0, server_default="0")
     guided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_entry: Mapped[int | None] = mapped_column(BigInteger)
     created: Mapped[datetime] = mapped_column(UtcDateTime)
