@@ -42,7 +42,8 @@ class Canary:
         sid: the provider's id of it.
         accepted: when.
         looks: how often the list was read for it.
-        is_missed: the list was read without it at least once.
+        missed: after how many seconds the list was last read without it; None if it never was.
+        is_blind: since then the list could not be read.
         is_overdue: the list should have shown it by now, so what it does not show proves nothing.
     """
 
@@ -50,7 +51,8 @@ class Canary:
     sid: str
     accepted: float
     looks: int = 0
-    is_missed: bool = False
+    missed: float | None = None
+    is_blind: bool = False
     is_overdue: bool = False
 
 

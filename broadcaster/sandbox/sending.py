@@ -128,11 +128,8 @@ def _unknown_sender(sender: str) -> ApiError:
         return ApiError(63007, "Twilio could not find a Channel with the specified From address")
     if not addresses.is_valid(sender):
         return ApiError(21212, f"Invalid 'From' Phone Number: {_masked(sender)}")
-    text = (
-        f"The From phone number {_masked(sender)} is not a valid, SMS-capable inbound phone "
-        "number or short code for your account."
-    )
-    return ApiError(21606, text)
+    text = f"'From' {_masked(sender)} is not a Twilio phone number or Short Code country mismatch"
+    return ApiError(21659, text)
 
 
 def _masked(address: str) -> str:

@@ -15,7 +15,6 @@ from broadcaster.storage import (
     bulletins,
     deliveries,
     installation,
-    lists,
     pacing,
     tallies,
     undecided,
@@ -141,14 +140,13 @@ def excuse(session: Session, bulletin: Bulletin) -> None:
     bulletin.failures_excused = tending.failures(counted)
     bulletin.uncertain_excused = tending.uncertainties(counted)
     if bulletin.held_reason in _PAUSES_SENDERS:
-        senders = lists.senders(session, bulletin.list_id)
-        pacing.start_again(session, [one.id for one in senders])
+        pacing.start_again(session, bulletins.senders(session, [bulletin.id]))
 
 
 def _stopped_senders(session: Session, bulletin: Bulletin) -> list[int]:
-    """Return the senders of a bulletin's list that the provider refused, for any bulletin."""
+    """Return the senders that a bulletin goes out from and the provider refused, for any bulletin."""
     stopped = pacing.stopped(session)
-    return [one.id for one in lists.senders(session, bulletin.list_id) if one.id in stopped]
+    return [one for one in bulletins.senders(session, [bulletin.id]) if one in stopped]
 
 
 def _to(bulletin: Bulletin, state: BulletinState, now: datetime) -> None:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
-from broadcaster.core.segments import count
 from broadcaster.runtime import Runtime
+from broadcaster.services.pace import pace_of
 from broadcaster.storage import claims, hand_overs, installation, outreach, pacing
 from broadcaster.storage.claims import Candidate, Chunk, Claim, Lot
 
@@ -114,13 +114,14 @@ def _claim(
         and (lot.not_after is None or now < lot.not_after)
     ]
     lots = _in_turn(lots, turn)
-    shared = (lot for lot in lots if _rate(runtime, lot) or _daily_limit(runtime, lot))
+    shared = (lot for lot in lots if _has_limit(runtime, lot))
     pacing.lock(session, {lot.sender_id for lot in shared})
     lease = now + timedelta(seconds=runtime.settings.sending.lease)
     ready: list[Ready] = []
     waits = False
     for lot in lots:
-        rate, cost = _rate(runtime, lot), _cost(lot)
+        pace = pace_of(runtime, lot.channel, lot.rate, lot.text)
+        rate, cost = pace.rate, pace.cost
         room = limit - len(ready)
         if rate:
             free = pacing.free(session, lot.sender_id, rate=rate, cost=cost, lead=lead, now=now)
@@ -136,17 +137,10 @@ def _claim(
     return Batch(ready, waits=waits)
 
 
-def _rate(runtime: Runtime, lot: Lot) -> float:
-    """Return how many units a second a sender may send; 0 is no limit."""
-    if lot.rate is not None:
-        return lot.rate
-    sending = runtime.settings.sending
-    return sending.whatsapp_rate if lot.channel == Channel.WHATSAPP else sending.sms_rate
-
-
-def _cost(lot: Lot) -> int:
-    """Return what one message takes of the pace: a network counts SMS by the segment."""
-    return 1 if lot.channel == Channel.WHATSAPP else count(lot.text).segments
+def _has_limit(runtime: Runtime, lot: Lot) -> bool:
+    """Tell whether what a lot takes is shared with other workers: a pace, or people in a day."""
+    pace = pace_of(runtime, lot.channel, lot.rate, lot.text)
+    return bool(pace.rate or _daily_limit(runtime, lot))
 
 
 def _timed(

@@ -25,8 +25,9 @@ from broadcaster.runtime import Runtime
 from broadcaster.services import claiming, letters, outcomes, readiness
 from broadcaster.services.claiming import Ready
 from broadcaster.services.letters import Letter
-from broadcaster.services.lines import PUNCTUAL, Lines
+from broadcaster.services.lines import Lines
 from broadcaster.services.outcomes import Result
+from broadcaster.services.pace import PUNCTUAL
 from broadcaster.services.reach import Reach
 from broadcaster.storage.claims import Chunk
 from broadcaster.storage.pacing import HORIZON, LEAD

@@ -10,10 +10,7 @@ from time import monotonic
 from broadcaster.ports import Connection
 from broadcaster.services.letters import Letter
 from broadcaster.services.outcomes import Result
-
-#: A request that cannot begin this many seconds after its slot gives it up: one second must not
-#: hold the messages of two.
-PUNCTUAL = 0.015
+from broadcaster.services.pace import PUNCTUAL
 
 
 class Lines:

@@ -27,16 +27,19 @@ from broadcaster.core.errors import (
 )
 from broadcaster.core.messages import (
     Accepted,
+    Deferred,
     Direction,
     InboundMessage,
     Listed,
     OutboundMessage,
+    SendOutcome,
     Unknown,
 )
 from broadcaster.core.segments import MAX_CHARACTERS, count_characters
 from broadcaster.ports import Connection
 from broadcaster.runtime import Runtime
 from broadcaster.services import inbound, settling
+from broadcaster.services.pace import slot
 from broadcaster.storage import hearing, incidents, installation, ledger, people, unknowns
 from broadcaster.storage.models import Sender
 
@@ -51,6 +54,7 @@ _ANSWERED_AT_ONCE = 10
 # A bulletin waits this many seconds for answers at most; whatever is left goes unanswered.
 _ANSWERING = 20.0
 _IN = "in"
+_LATE = Deferred(retry_after=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ class _Due:
     """An answer that is due, to which text, and where that left the person.
 
     Args:
+        sender: our number that the text came to, and the answer goes out from.
         message: the text.
         text: the answer.
         sent: when the person wrote.
@@ -65,6 +70,7 @@ class _Due:
         stopped: when they had stopped everything, if they had.
     """
 
+    sender: Sender
     message: InboundMessage
     text: str = field(repr=False)
     sent: datetime
@@ -118,7 +124,7 @@ async def _catch_up(
                 deaf = True
                 continue
             for listed in missed:
-                new, answer = _apply(runtime, listed)
+                new, answer = _apply(runtime, sender, listed)
                 applied += new
                 due.extend([answer] if answer else [])
             _note_heard(runtime, sender, until)
@@ -177,7 +183,7 @@ async def _in_pieces(listed: AsyncIterator[Listed]) -> AsyncIterator[Sequence[Li
     yield piece
 
 
-def _apply(runtime: Runtime, listed: Listed) -> tuple[bool, _Due | None]:
+def _apply(runtime: Runtime, sender: Sender, listed: Listed) -> tuple[bool, _Due | None]:
     """Apply one text; tell whether it was new, and what answer is due."""
     try:
         message = runtime.provider.inbound_of(listed)
@@ -185,11 +191,13 @@ def _apply(runtime: Runtime, listed: Listed) -> tuple[bool, _Due | None]:
         known = "bad_address" if isinstance(error, InvalidAddress) else "malformed_text"
         runtime.run(lambda session: incidents.note(session, known, "inbound", runtime.clock.now()))
         return False, None
-    return runtime.run(partial(_receive, runtime=runtime, message=message, sent=listed.created))
+    return runtime.run(
+        partial(_receive, runtime=runtime, sender=sender, message=message, sent=listed.created)
+    )
 
 
 def _receive(
-    session: Session, *, runtime: Runtime, message: InboundMessage, sent: datetime
+    session: Session, *, runtime: Runtime, sender: Sender, message: InboundMessage, sent: datetime
 ) -> tuple[bool, _Due | None]:
     entries = ledger.frontier(session).size
     handled = inbound.receive(session, runtime, message, sent=sent)
@@ -205,6 +213,7 @@ def _receive(
     if not text or author is None:
         return True, None
     return True, _Due(
+        sender=sender,
         message=message,
         text=text,
         sent=sent,
@@ -253,15 +262,23 @@ async def _answer_all(runtime: Runtime, connection: Connection, due: Sequence[_D
 
 
 async def _answer(runtime: Runtime, connection: Connection, due: _Due) -> None:
-    """Ask for an answer once, unless one is there; whatever becomes of it, it is not asked again."""
+    """Ask for an answer once, at its sender's pace, unless one is there.
+
+    One that only came too late for its slot takes the next. Whatever else becomes of it, it is not
+    asked again.
+    """
     message = due.message
-    if await _is_answered(runtime, connection, due) or _has_left(runtime, due):
-        runtime.run(lambda session: hearing.note_answer(session, message.sid, None))
-        return
-    outcome = await connection.send(
-        OutboundMessage(sender=message.sender, recipient=message.author, text=due.text),
-        begin_within=runtime.settings.sending.begin_within,
-    )
+    outcome: SendOutcome = _LATE
+    is_answered = await _is_answered(runtime, connection, due)
+    while outcome == _LATE:
+        until = 0.0 if is_answered else await slot(runtime, due.sender, due.text)
+        if is_answered or _has_left(runtime, due):
+            runtime.run(lambda session: hearing.note_answer(session, message.sid, None))
+            return
+        outcome = await connection.send(
+            OutboundMessage(sender=message.sender, recipient=message.author, text=due.text),
+            begin_within=until - monotonic(),
+        )
     if not isinstance(outcome, Unknown):
         sid = outcome.sid if isinstance(outcome, Accepted) else None
         runtime.run(lambda session: hearing.note_answer(session, message.sid, sid))

@@ -210,13 +210,21 @@ def _decide(
             return _accept(session, runtime, delivery, message, spare=found.spare)
         case Found(Finding.REFUSED, Listed() as message):
             return _refuse(session, runtime, delivery, message)
-        case Found(Finding.HIDDEN | Finding.UNCLEAR) if settled:
-            reason = "redacted" if found.finding is Finding.HIDDEN else "ambiguous"
-            return _hold_for_a_person(session, delivery, reason, now)
         case Found(Finding.ABSENT) if settled:
             return _absent(session, delivery, now, runtime.settings.sending.settle)
-        case _:
-            return Verdict.WAITING
+    reason = _undecided(found, now - one.wanted.handed, settled=settled)
+    return _hold_for_a_person(session, delivery, reason, now) if reason else Verdict.WAITING
+
+
+def _undecided(found: Found, age: timedelta, *, settled: bool) -> str | None:
+    """Say why the list will not tell any more; None while it still may."""
+    if settled and found.finding in _UNTOLD:
+        return _UNTOLD[found.finding]
+    # No process lived long enough to see the list settle, and the wall clock alone may jump.
+    return "unsettled" if not settled and age >= _GIVEN_UP_AFTER else None
+
+
+_UNTOLD = {Finding.HIDDEN: "redacted", Finding.UNCLEAR: "ambiguous"}
 
 
 def _lock(session: Session, wanted: Requested) -> Delivery | None:

@@ -30,6 +30,8 @@ _SAFETY = 10
 _LOOKS = (1.0, 5.0, 30.0, 60.0, 120.0, 300.0)
 # Seconds between two messages that are watched.
 _SAMPLED_EVERY = 60.0
+# A look is on time up to so many times its moment, and so many seconds.
+_ON_TIME = 1.5
 # A message that is still missing after so many settling times was taken out of the list.
 _PATIENCE = 4
 
@@ -69,24 +71,36 @@ def measure_settling(runtime: Runtime, *, clock: Callable[[], float] = monotonic
     elapsed = clock() - canary.accepted
     with runtime.reading() as session:
         settle = settling_time(session, runtime)
-    if elapsed < _next_look(canary, settle):
+    scheduled = _next_look(canary, settle)
+    if elapsed < scheduled:
         return
     canary.looks += 1
     try:
         is_shown = asyncio.run(_is_shown(runtime, canary, elapsed))
     except ListUnreadable:
-        is_shown = None
+        is_shown, canary.is_blind = None, True
     except (InvalidTag, ValueError):
         runtime.memory.canary = None
         return
     if is_shown:
-        # What the first look shows was quick, however late we looked.
-        seconds = elapsed if canary.is_missed else 0.0
+        seconds = _took(canary, elapsed, scheduled)
         runtime.run(lambda session: installation.note_listing(session, seconds))
     elif is_shown is False:
         _miss(runtime, canary, elapsed, settle)
     if is_shown or elapsed >= _PATIENCE * settle:
         runtime.memory.canary = None
+
+
+def _took(canary: Canary, elapsed: float, scheduled: float) -> float:
+    """Return how many seconds the list took to show it, no more than was seen.
+
+    What the first look shows was quick, however late we looked. Where we looked too late, or could
+    not look, only that it was not there the time before is known: an outage is no slow list.
+    """
+    if canary.missed is None:
+        return 0.0
+    is_on_time = not canary.is_blind and elapsed <= _ON_TIME * scheduled + _ON_TIME
+    return elapsed if is_on_time else canary.missed
 
 
 def _next_look(canary: Canary, settle: float) -> float:
@@ -126,7 +140,7 @@ def sender_of(one: Requested) -> Address:
 
 def _miss(runtime: Runtime, canary: Canary, elapsed: float, settle: float) -> None:
     """Note that the list does not show it; raise an alarm if it should by now."""
-    canary.is_missed = True
+    canary.missed, canary.is_blind = elapsed, False
     if elapsed < settle or canary.is_overdue:
         return
     canary.is_overdue = True

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, true, union, update
 from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import ON_ITS_WAY, BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.core.errors import NotFound
-from broadcaster.storage.models import Bulletin, Delivery, ListSender
+from broadcaster.storage.models import Bulletin, Delivery, ListSender, Sender
 from broadcaster.storage.models.bulletins import IS_QUEUED, IS_UNDER_WAY
 
 # The largest id both databases can look up; a larger number in a URL is simply not there.
@@ -77,13 +77,19 @@ def due(session: Session, now: datetime) -> Sequence[Bulletin]:
 
 
 def stalled(session: Session, before: datetime) -> Sequence[int]:
-    """Return the bulletins that are going out but got nobody further since a moment."""
+    """Return the bulletins that are going out but got nobody further since a moment.
+
+    Somebody must have waited all the while: what was put off, by WhatsApp's daily limit or a fault
+    of the provider, is no standstill.
+    """
     return (
         session.execute(
             select(Bulletin.id).where(
                 Bulletin.state == BulletinState.SENDING.value,
                 Bulletin.moved < before,
-                select(Delivery.id).where(Delivery.bulletin_id == Bulletin.id, IS_QUEUED).exists(),
+                select(Delivery.id)
+                .where(Delivery.bulletin_id == Bulletin.id, IS_QUEUED, Delivery.not_before < before)
+                .exists(),
             )
         )
         .scalars()
@@ -182,7 +188,7 @@ def over_with_waiting(session: Session, now: datetime) -> Sequence[tuple[int, st
 
 
 def senders(session: Session, bulletin_ids: Collection[int]) -> Sequence[int]:
-    """Return our numbers that some bulletins' lists use."""
+    """Return our numbers that some bulletins go out from, or would by their lists."""
     return _senders(session, Bulletin.id.in_(bulletin_ids))
 
 
@@ -192,17 +198,19 @@ def senders_going(session: Session) -> Sequence[int]:
 
 
 def _senders(session: Session, which: ColumnElement[bool]) -> Sequence[int]:
-    return (
-        session.execute(
-            select(ListSender.sender_id)
-            .join(Bulletin, Bulletin.list_id == ListSender.list_id)
-            .where(which)
-            .distinct()
-            .order_by(ListSender.sender_id)
+    # A list may have got another number since: whose turn it is keeps the number of the start.
+    by_list = select(ListSender.sender_id).join(Bulletin, Bulletin.list_id == ListSender.list_id)
+    by_delivery = (
+        select(Sender.id)
+        .join(Bulletin, true())
+        .where(
+            select(Delivery.id)
+            .where(Delivery.bulletin_id == Bulletin.id, Delivery.sender_id == Sender.id, IS_QUEUED)
+            .exists()
         )
-        .scalars()
-        .all()
     )
+    found = union(by_list.where(which), by_delivery.where(which))
+    return sorted(session.execute(found).scalars())
 
 
 def sending(session: Session) -> Sequence[Bulletin]:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from broadcaster.core.delivery import OPEN, WAITING, SkipReason, State
-from broadcaster.storage import tallies
+from broadcaster.storage import bulletins, tallies
 from broadcaster.storage.models import Bulletin, Delivery, StatusEvent
 from broadcaster.storage.models.bulletins import IS_OF_PERSON, IS_QUEUED, IS_UNDER_WAY
 
@@ -258,6 +258,19 @@ def ask_again_now(session: Session, bulletin_id: int, now: datetime) -> None:
         .values(not_before=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def next_turn(session: Session, bulletin_id: int) -> datetime | None:
+    """Return from when the first of those who wait for a bulletin may get it; None if nobody waits."""
+    first = [
+        session.execute(
+            select(func.min(Delivery.not_before)).where(
+                Delivery.bulletin_id == bulletin_id, Delivery.sender_id == sender_id, IS_QUEUED
+            )
+        ).scalar_one()
+        for sender_id in bulletins.senders(session, [bulletin_id])
+    ]
+    return min((moment for moment in first if moment is not None), default=None)
 
 
 def is_untouched(session: Session, bulletin_id: int) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from broadcaster.storage import bulletins
 from broadcaster.storage.models import (
     BroadcastList,
     Hearing,
@@ -39,6 +40,12 @@ def of_list(session: Session, list_id: int) -> Sequence[tuple[Sender, Pacing | N
     return [(sender, pacing) for sender, pacing in rows]
 
 
+def of_bulletin(session: Session, bulletin_id: int) -> Sequence[tuple[Sender, Pacing | None]]:
+    """Return the senders that a bulletin goes out from, each with its bucket if it ever sent."""
+    numbers = bulletins.senders(session, [bulletin_id])
+    return [(sender, pacing) for sender, pacing in every(session) if sender.id in numbers]
+
+
 def names_of_lists(session: Session) -> dict[int, list[str]]:
     """Return the names of the lists that each sender carries."""
     rows = session.execute(
@@ -52,11 +59,10 @@ def names_of_lists(session: Session) -> dict[int, list[str]]:
     return found
 
 
-def unheard_since(session: Session, list_id: int) -> datetime | None:
-    """Return since when the texts to a list cannot be read at the provider, if they cannot."""
+def unheard_since(session: Session, bulletin_id: int) -> datetime | None:
+    """Return since when the texts to a bulletin's senders cannot be read, if they cannot."""
+    numbers = bulletins.senders(session, [bulletin_id])
     found: datetime | None = session.execute(
-        select(func.min(Hearing.failed))
-        .join(ListSender, ListSender.sender_id == Hearing.sender_id)
-        .where(ListSender.list_id == list_id)
+        select(func.min(Hearing.failed)).where(Hearing.sender_id.in_(numbers))
     ).scalar_one()
     return found

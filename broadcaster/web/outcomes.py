@@ -115,6 +115,7 @@ def _doubt(reason: str) -> str:
         "garbage": lambda: _("Twilio's answer made no sense"),
         "redacted": lambda: _("Twilio's list shows a message to them, but not its words"),
         "ambiguous": lambda: _("Twilio's list shows a message that it may be, or may not be"),
+        "unsettled": lambda: _("nothing ran for long enough to trust Twilio's list"),
         "unreadable": lambda: _("it could not be looked up in Twilio's list"),
         "worker_lost": lambda: _("our own program was stopped in the middle of the request"),
     }

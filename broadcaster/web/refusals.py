@@ -70,6 +70,13 @@ SENTENCES = (
     _("The phone network filtered the message as spam."),
     _("WhatsApp does not accept the sender's credentials."),
     _("The sender is unknown on WhatsApp."),
+    _("This is a landline."),
+    _("The sender is no valid number."),
+    _("The sender cannot send messages."),
+    _("A trial account may only send to numbers that were verified."),
+    _("The sender is no number of Twilio's."),
+    _("The sender is a number of another account."),
+    _("The sender is a number that cannot send messages."),
 )
 
 

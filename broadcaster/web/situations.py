@@ -10,9 +10,9 @@ from broadcaster.core.bulletin import BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.services.bulletins import Report
 from broadcaster.services.settling import settling_time
-from broadcaster.storage import installation, pacing
+from broadcaster.storage import deliveries, installation, pacing
 from broadcaster.storage.models import Bulletin, Sender
-from broadcaster.storage.senders import of_list, unheard_since
+from broadcaster.storage.senders import of_bulletin, unheard_since
 from broadcaster.web import refusals
 from broadcaster.web.extensions import reading, runtime
 from broadcaster.web.formats import moment
@@ -22,6 +22,8 @@ from broadcaster.web.wording import gettext as _
 
 # A shorter wait is over before anybody has read of it.
 _NOTICEABLE = timedelta(seconds=3)
+# Whom the provider had a fault with is asked again sooner than this.
+_PUT_OFF = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def situation(found: Report, now: datetime) -> Situation | None:
         ),
         BulletinState.HELD: lambda: _held(found),
         BulletinState.SCHEDULED: lambda: _unheard(bulletin, now),
-        BulletinState.SENDING: lambda: _standing_still(found),
+        BulletinState.SENDING: lambda: _standing_still(found) or _put_off(found, now),
     }
     known = words.get(bulletin.state)
     return known() if known else None
@@ -62,7 +64,7 @@ def slowed_until(found: Report, now: datetime) -> datetime | None:
     """Return until when a number waits because Twilio told it to go slower, where that shows."""
     if found.bulletin.state != BulletinState.SENDING or not found.waiting:
         return None
-    buckets = [bucket for _sender, bucket in of_list(reading(), found.list.id) if bucket]
+    buckets = [bucket for _sender, bucket in of_bulletin(reading(), found.bulletin.id) if bucket]
     waits = [pacing.paused_until(bucket, now) for bucket in buckets]
     return max((until for until in waits if until and until - now > _NOTICEABLE), default=None)
 
@@ -112,7 +114,7 @@ def _late(bulletin: Bulletin) -> Situation:
             grace=span(_grace()),
         )
     ]
-    if unheard_since(reading(), bulletin.list_id) is not None:
+    if unheard_since(reading(), bulletin.id) is not None:
         words.insert(
             0,
             _(
@@ -204,7 +206,7 @@ def _restored(bulletin: Bulletin) -> Situation:
 
 def _unheard(bulletin: Bulletin, now: datetime) -> Situation | None:
     is_due = bulletin.starts_at is not None and bulletin.starts_at <= now
-    if not is_due or unheard_since(reading(), bulletin.list_id) is None:
+    if not is_due or unheard_since(reading(), bulletin.id) is None:
         return None
     return Situation(
         key="unheard",
@@ -240,9 +242,31 @@ def _standing_still(found: Report) -> Situation | None:
     )
 
 
+def _put_off(found: Report, now: datetime) -> Situation | None:
+    """Say that everybody who is left waits for room under WhatsApp's daily limit."""
+    if not found.waiting:
+        return None
+    turn = deliveries.next_turn(reading(), found.bulletin.id)
+    if turn is None or turn - now < _PUT_OFF:
+        return None
+    zone = found.bulletin.zone
+    return Situation(
+        key="limit",
+        title=_("The rest waits for room"),
+        words=[
+            _(
+                "WhatsApp lets this number write to no more people today who wrote more than 24"
+                " hours ago. From %(time)s there is room again, and it goes on by itself.",
+                time=time_of(turn, zone, near=now),
+            ),
+            *_end(found.bulletin),
+        ],
+    )
+
+
 def _stopped(found: Report) -> tuple[Sender, int] | None:
-    """Return a number of the list that stands still, and the code."""
-    for sender, bucket in of_list(reading(), found.list.id):
+    """Return a number that it goes out from and that stands still, and the code."""
+    for sender, bucket in of_bulletin(reading(), found.bulletin.id):
         if bucket is not None and bucket.stopped_code is not None:
             return sender, bucket.stopped_code
     return None

@@ -26,7 +26,7 @@ import pytest
 from broadcaster.core.address import Address
 from broadcaster.core.segments import count
 from broadcaster.services import senders
-from broadcaster.services.lines import PUNCTUAL
+from broadcaster.services.pace import PUNCTUAL
 from tests.contract.engines.newsroom import Newsroom, newsroom_at
 from tests.faults.lateness import Control, Judge, control
 from tests.world import SMS, WHATSAPP

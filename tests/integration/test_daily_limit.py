@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from datetime import timedelta
+
 import pytest
 
 from broadcaster.core.address import Address
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import State
 from broadcaster.services import senders
+from broadcaster.storage import deliveries
 from broadcaster.storage.models import Bulletin
 from tests.world import WHATSAPP, World, make_runtime, phone, populate
 
@@ -130,3 +134,28 @@ def test_two_workers_together_keep_the_limit(limited):
     claimed = [*limited.claim(limit=2, worker="one"), *limited.claim(limit=4, worker="two")]
 
     assert len(claimed) == 3
+
+
+def test_waiting_for_room_is_no_standstill(database_url, tmp_path, clock, provider):
+    """Nobody has to say that it goes on tomorrow; the page says from when."""
+    limit = {"BROADCASTER_SENDING__WHATSAPP_DAILY_LIMIT": "3"}
+    opened = contextmanager(make_runtime)(database_url, tmp_path / "home", clock, provider, **limit)
+    with opened as runtime:
+        populate(runtime)
+        world = World(runtime, clock, provider)
+        join(world, range(5))
+        world.clock.advance(hours=25)
+        number = world.bulletin()
+        world.send()
+        with runtime.transaction() as session:
+            session.get_one(Bulletin, number).not_after = world.clock.now() + timedelta(hours=48)
+        began = world.clock.now()
+        world.clock.advance(minutes=16)
+        world.send()
+        assert world.bulletin_state(number) == (BulletinState.SENDING, None)
+        with runtime.reading() as session:
+            assert deliveries.next_turn(session, number) == began + timedelta(hours=24)
+
+        world.clock.advance(hours=23, minutes=45)
+        world.send()
+        assert len(world.recipients()) == 5

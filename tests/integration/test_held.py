@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from broadcaster.core.address import Address
 from broadcaster.core.bulletin import BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.core.errors import Conflict
 from broadcaster.core.messages import Deferred, Refused
-from broadcaster.services import bulletins, tending
+from broadcaster.services import brakes, bulletins, lists, tending
 from broadcaster.storage import lists as stored_lists
 from broadcaster.testing import accept
 from tests.world import phone
 
 
-@pytest.mark.parametrize("code", [20003, 21606, 21617, 63041])
+@pytest.mark.parametrize("code", [20003, 21212, 21606, 21617, 21659, 21660, 21661, 63041])
 def test_a_refusal_that_would_meet_everybody_holds_the_bulletin(world, code):
     """One wrong token must not burn the whole audience."""
     for number in range(90):
@@ -299,3 +300,29 @@ def test_a_held_bulletin_that_is_then_found_late_says_so(world):
     held = world.report(number).bulletin
     assert (held.state, held.held_reason) == (BulletinState.HELD, HeldReason.LATE)
     assert held.held_code is None
+
+
+def give_another_number(world):
+    """Let both lists get another number on WhatsApp."""
+    with world.runtime.transaction() as session:
+        for keyword in ("NRC", "SPORT"):
+            item = stored_lists.by_keyword(session, keyword)
+            another = Address.parse("whatsapp:+15550100999")
+            lists.change(session, world.runtime, item, senders=[another])
+
+
+def test_a_number_that_the_list_no_longer_has_goes_on_for_those_it_was_chosen_for(world):
+    for number in range(3):
+        world.text(phone(number), "NRC AAN")
+    number = world.bulletin()
+    world.provider.answer = lambda _message: Refused(code=63007)
+    world.send()
+    assert world.bulletin_state(number) == (BulletinState.HELD, HeldReason.REFUSED)
+    give_another_number(world)
+
+    world.provider.answer = accept
+    with world.runtime.transaction() as session:
+        brakes.go_on(session, world.runtime, number, now=world.clock.now())
+    world.send()
+
+    assert world.states() == [State.ACCEPTED] * 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from sqlalchemy import select, update
@@ -18,12 +20,15 @@ from broadcaster.core.messages import (
     Refused,
     Unknown,
 )
+from broadcaster.core.segments import count
+from broadcaster.runtime import Memory
 from broadcaster.services import inbound, listening, starting
 from broadcaster.storage import hearing, incidents, people
 from broadcaster.storage.models import Delivery, Hearing, Inbound, Sender, Subscription
 from broadcaster.testing import FakeProvider, accept
+from tests.integration.test_held import give_another_number
 from tests.missed import missed
-from tests.world import WHATSAPP, World, phone
+from tests.world import WHATSAPP, World, make_runtime, phone, populate
 
 
 @pytest.fixture
@@ -405,3 +410,48 @@ def test_a_thousand_missed_texts_are_heard(sqlite_world):
         missed(world, phone(number), "NRC AAN" if number % 2 else "STOP", ago=number % 7)
 
     assert hear(world) == 600
+
+
+def test_a_stop_to_the_number_that_a_bulletin_goes_out_from_is_heard(world):
+    """The list got another number after the audience was frozen."""
+    for number in range(3):
+        world.text(phone(number), "NRC AAN")
+    world.bulletin()
+    world.start()
+    give_another_number(world)
+    world.clock.advance(seconds=30)
+    missed(world, phone(0), "STOP")
+    world.runtime = replace(world.runtime, memory=Memory())
+    world.send()
+
+    got = [one.recipient.wire for one in world.provider.sent if one.text.startswith("Goedemorgen")]
+    assert sorted(got) == [phone(1), phone(2)]
+
+
+class _Timed(FakeProvider):
+    """Notes when each request was made."""
+
+    moments: list[float]
+
+    async def send(self, message, *, begin_within):
+        self.moments.append(monotonic())
+        return await super().send(message, begin_within=begin_within)
+
+
+def test_answers_keep_to_the_pace_of_their_sender(database_url, tmp_path, clock):
+    provider = _Timed(clock=clock)
+    provider.moments = []
+    pace = {"BROADCASTER_SENDING__SMS_RATE": "40"}
+    opened = contextmanager(make_runtime)(database_url, tmp_path / "home", clock, provider, **pace)
+    with opened as runtime:
+        populate(runtime)
+        world = World(runtime, clock, provider)
+        clock.advance(minutes=10)
+        for number in range(8):
+            missed(world, phone(number, whatsapp=False), "NRC AAN", ago=60)
+        hear(world)
+    segments = sum(count(one.text).segments for one in provider.sent)
+    assert len(provider.sent) == 8
+    last = count(provider.sent[-1].text).segments
+    # So many segments need that long; a late one is no faster.
+    assert provider.moments[-1] - provider.moments[0] >= (segments - last) / 40

@@ -578,3 +578,17 @@ def test_a_list_that_is_slower_than_believed_raises_an_alarm_and_proves_nothing(
     assert states(newsroom) == [State.ACCEPTED, State.ACCEPTED]
     with newsroom.runtime.reading() as session:
         assert installation.slowest_listing(session) >= 1500
+
+
+def test_an_outage_of_the_list_is_no_slow_list(newsroom):
+    newsroom.provider.list_lag = 2
+    newsroom.bulletin()
+    newsroom.send()
+    watch(newsroom)
+    for step, reason in ((1, None), (4, "http_503"), (595, "http_503"), (600, None)):
+        newsroom.clock.advance(seconds=step)
+        newsroom.provider.unreadable = reason
+        settling.measure_settling(newsroom.runtime, clock=lambda: seconds(newsroom))
+
+    with newsroom.runtime.reading() as session:
+        assert installation.slowest_listing(session) == 1

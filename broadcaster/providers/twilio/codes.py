@@ -98,6 +98,7 @@ _CODES: Mapping[Group, Mapping[int, str]] = {
         21214: "This phone number cannot be reached.",
         21217: "This is no valid phone number.",
         21614: "This is not a mobile number.",
+        21635: "This is a landline.",
         30005: "This phone number is unknown or no longer in use.",
         30006: "This is a landline, or its network takes no messages.",
         63003: "This number has no WhatsApp.",
@@ -134,10 +135,16 @@ _CODES: Mapping[Group, Mapping[int, str]] = {
         404: "",
         20003: "Twilio does not accept the account's secret.",
         20005: "The Twilio account is not active.",
+        21212: "The sender is no valid number.",
         21408: "The account may not send to this country.",
+        21601: "The sender cannot send messages.",
         21603: "The sender is missing.",
         21606: "The sender is no number of this account that can send messages.",
+        21608: "A trial account may only send to numbers that were verified.",
         21612: "This sender cannot reach this number.",
+        21659: "The sender is no number of Twilio's.",
+        21660: "The sender is a number of another account.",
+        21661: "The sender is a number that cannot send messages.",
         21703: "The messaging service has no sender.",
         21704: "The messaging service has no sender for this number.",
         30002: "The Twilio account is suspended.",
@@ -166,6 +173,9 @@ CONCERNING_EVERYBODY = frozenset(
     {
         *(401, 20003, 20005, 30002),  # the account
         *(21603, 21606, 21703, 63001, 63007),  # the sender
+        # Since July 2024 Twilio says more exactly what is wrong with it. That of a short code (21659)
+        # may depend on the country it goes to; our senders are numbers.
+        *(21212, 21601, 21659, 21660, 21661),
         *(21602, 21617, 21655, 21656, 21658, 63021, 63027, 63028, 63041, 63042),  # the text
         *(11751, 21620),  # the media
     }

@@ -67,7 +67,7 @@ def test_a_phone_that_cannot_be_reached_fails_later(client, sandbox, number, cod
         ({"To": ""}, 400, 21604),
         ({"To": None}, 400, 21604),
         ({"From": None}, 400, 21603),
-        ({"From": "+15550109999"}, 400, 21606),
+        ({"From": "+15550109999"}, 400, 21659),
         ({"From": "nobody"}, 400, 21212),
         ({"From": WHATSAPP}, 400, 21910),
         ({"To": f"whatsapp:{ANNA}", "From": "whatsapp:+15550109999"}, 400, 63007),
