@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, SQLColumnExpression, and_, case, func, insert, literal, or_, select
@@ -21,7 +21,7 @@ from broadcaster.storage.models import (
     Subscriber,
     Subscription,
 )
-from broadcaster.storage.models.bulletins import IS_QUEUED
+from broadcaster.storage.models.bulletins import AT_ONCE, IS_QUEUED
 from broadcaster.storage.session import unhurried
 
 #: A person consents to a list while the projection says so and they have not stopped everything.
@@ -30,8 +30,6 @@ CONSENTS = (Subscription.state == "in", Subscriber.stopped_at.is_(None))
 BLOCKED: ColumnElement[bool] = CarrierBlock.subscriber_id.is_not(None)
 #: The provider said that the address is dead; until the person writes again nothing goes there.
 SUSPENDED: ColumnElement[bool] = Subscriber.suspended_at.is_not(None)
-#: Before every clock: what waits from here may go at once.
-AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def members_of_any(*columns: SQLColumnExpression[Any]) -> Select[*tuple[Any, ...]]:

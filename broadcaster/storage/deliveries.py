@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from broadcaster.core.delivery import OPEN, WAITING, SkipReason, State
 from broadcaster.storage import bulletins, tallies
 from broadcaster.storage.models import Bulletin, Delivery, StatusEvent
-from broadcaster.storage.models.bulletins import IS_OF_PERSON, IS_QUEUED, IS_UNDER_WAY
+from broadcaster.storage.models.bulletins import AT_ONCE, IS_OF_PERSON, IS_QUEUED, IS_UNDER_WAY
 
 _WAITING = [state.value for state in sorted(WAITING)]
 
@@ -255,7 +255,7 @@ def ask_again_now(session: Session, bulletin_id: int, now: datetime) -> None:
             IS_QUEUED,
             Delivery.not_before > now,
         )
-        .values(not_before=now)
+        .values(not_before=AT_ONCE)
         .execution_options(synchronize_session=False)
     )
 

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import State
 from broadcaster.storage import tallies
-from broadcaster.storage.audience import AT_ONCE
 from broadcaster.storage.claims import Claim
 from broadcaster.storage.ids import IdList, among
 from broadcaster.storage.models import Bulletin, Delivery
+from broadcaster.storage.models.bulletins import AT_ONCE
 
 
 class Outcome(NamedTuple):

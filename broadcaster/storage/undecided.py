@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from broadcaster.core.delivery import State
 from broadcaster.storage import tallies
 from broadcaster.storage.models import Delivery
-from broadcaster.storage.models.bulletins import IS_UNDER_WAY
+from broadcaster.storage.models.bulletins import AT_ONCE, IS_UNDER_WAY
 
 _AT_ONCE = 5_000
 
@@ -45,7 +45,7 @@ def queue_again(session: Session, bulletin_id: int, now: datetime) -> int:
                 worker=None,
                 lease=None,
                 looked=None,
-                not_before=now,
+                not_before=AT_ONCE,
                 repeated=now,
                 changed=now,
             )

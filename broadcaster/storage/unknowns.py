@@ -21,7 +21,7 @@ from broadcaster.storage.models import (
     StatusEvent,
     Subscriber,
 )
-from broadcaster.storage.models.bulletins import IS_UNDER_WAY
+from broadcaster.storage.models.bulletins import AT_ONCE, IS_UNDER_WAY
 from broadcaster.storage.upsert import insert
 
 # A request that is older than this competes for no message of today.
@@ -226,7 +226,7 @@ def send_again(session: Session, delivery: Delivery, now: datetime) -> State:
     elif bulletin.state == BulletinState.FINISHED or _is_over(bulletin, now):
         decide(session, delivery, State.EXPIRED, now)
     else:
-        delivery.not_before = delivery.repeated = now
+        delivery.not_before, delivery.repeated = AT_ONCE, now
         delivery.looked = delivery.lease = None
         decide(session, delivery, State.QUEUED, now)
     return State(delivery.state)

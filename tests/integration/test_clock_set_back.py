@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from broadcaster.core.delivery import State
-from broadcaster.core.messages import Accepted, Deferred
-from broadcaster.storage import pacing
+from broadcaster.core.messages import Accepted, Deferred, Unknown
+from broadcaster.services import brakes
+from broadcaster.storage import pacing, unknowns
+from broadcaster.storage.models import Delivery
 from broadcaster.testing import START
 from tests.world import phone
 
@@ -104,3 +106,18 @@ def test_a_shorter_pause_does_not_shorten_a_longer_one(world):
 
     assert is_standing(world, START + timedelta(seconds=59))
     assert not is_standing(world, START + timedelta(seconds=60))
+
+
+@pytest.mark.parametrize("again", ["decided", "continued"])
+def test_whoever_a_person_sends_to_again_does_not_wait_for_an_earlier_clock(begun, again):
+    begun.write_down(begun.hand_over(begun.claim()), lambda _ready: Unknown(reason="timeout"))
+    with begun.runtime.transaction() as session:
+        if again == "decided":
+            unknowns.hold_all(session, begun.clock.now(), 10)
+            brakes.send_held_again(session, begun.runtime, begun.number, now=begun.clock.now())
+        else:
+            for one in begun.deliveries():
+                unknowns.send_again(session, session.get_one(Delivery, one.id), begun.clock.now())
+    begun.clock.advance(hours=-1)
+
+    assert len(begun.claim()) == 3

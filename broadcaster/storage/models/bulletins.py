@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -24,6 +24,8 @@ from broadcaster.storage.models.base import Base, UtcDateTime
 _QUEUED = "state = 'queued'"
 _UNDER_WAY = "state IN ('claimed', 'handed_over', 'unknown')"
 _OF_PERSON = "state IN ('queued', 'claimed', 'handed_over')"
+#: Before every clock: what waits from here may go at once, also when the clock is set back.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 IS_QUEUED = text(f"deliveries.{_QUEUED}")
 IS_UNDER_WAY = text(f"deliveries.{_UNDER_WAY}")
 IS_OF_PERSON = text(f"deliveries.{_OF_PERSON}")
