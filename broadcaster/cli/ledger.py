@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
+from broadcaster.cli.files import check_output as _check_output
+from broadcaster.cli.files import write as _write
 from broadcaster.cli.output import complain, json_option, say, say_json
 from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.errors import InvalidInput
@@ -193,29 +193,3 @@ def at_moment(*, name: str, moment: str, as_json: bool) -> None:
 
 def _counted(word: str, number: int) -> str:
     return word if number == 1 else f"{word}s"
-
-
-def _check_output(output: Path, *, force: bool) -> None:
-    if output.exists() and not output.is_file():
-        # Renaming over a device or a pipe would replace it, for every program on the machine.
-        message = f"{output} is no ordinary file; choose another name."
-        raise InvalidInput(message)
-    if output.exists() and not force:
-        message = f"{output} exists already; choose another name or add --force."
-        raise InvalidInput(message)
-    if not output.parent.is_dir():
-        message = f"The directory {output.parent} does not exist."
-        raise InvalidInput(message)
-
-
-def _write(output: Path, chunks: audit.Chunks) -> None:
-    """Write beside the file and rename, so that there is never half an export."""
-    handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            for chunk in chunks:
-                out.write(chunk)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)

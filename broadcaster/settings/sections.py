@@ -170,6 +170,13 @@ class Ledger:
             "the address, a space, and the public key (C2SP tlog-witness).",
         ),
     )
+    import_years: int = field(
+        default=5,
+        metadata=read_as(
+            form.whole(0, 100),
+            "How many years ago a person may have agreed to be imported now; 0: any time ago.",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
