@@ -39,16 +39,19 @@ def admit(
     *,
     verdict: Verdict,
     now: datetime,
-) -> None:
+) -> bool:
     """Append an entry for each admitted candidate and put them on the list.
 
-    Raises:
-        sqlalchemy.exc.IntegrityError: somebody has become known meanwhile; vet again.
+    False means that nobody was, because somebody has become known meanwhile; vet again.
     """
     if not verdict.admitted:
-        return
+        return True
+    # People first, the ledger after them: everybody locks in this order.
+    added = _add_new(session, order, batch, verdict, now)
+    if added is None:
+        return False
+    ids = iter(added)
     stencils = _stencils(session, runtime, order, batch, verdict=verdict, now=now)
-    ids = iter(_add_new(session, order, batch, verdict, now))
     joining, leaves = [], []
     for at, known in verdict.admitted:
         one, new = batch.candidates[at], batch.sealed[at]
@@ -69,11 +72,12 @@ def admit(
         joining.append((who, one.wording))
     first = ledger.append(session, leaves, now)
     enrolling.join(session, order.list_id, joining, first, now)
+    return True
 
 
 def _add_new(
     session: Session, order: Order, batch: Batch, verdict: Verdict, now: datetime
-) -> list[int]:
+) -> list[int] | None:
     people = []
     for at, known in verdict.admitted:
         if known is None:

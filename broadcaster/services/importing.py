@@ -17,7 +17,6 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
@@ -28,12 +27,11 @@ from broadcaster.runtime import Runtime
 from broadcaster.services import admitting, preparing, vetting
 from broadcaster.services.preparing import Batch, Task
 from broadcaster.services.sheet import Sheet
-from broadcaster.services.vetting import Order
+from broadcaster.services.vetting import Order, Verdict
 from broadcaster.storage import enrolling, imports, ledger, lists
 from broadcaster.storage.models import Import
 from broadcaster.storage.trial import trial
 
-_TRIES = 5
 _LINES = 1_000
 _LONGEST_REASON = 500
 # What looks like a phone number; a date does not.
@@ -272,6 +270,23 @@ def _write(runtime: Runtime, number: int, order: Order, batch: Batch) -> None:
         if one.offset != batch.start or one.finished is not None:
             message = "Another process imports this file. This one has stopped; nothing is lost."
             raise Conflict(message)
+        verdict, wordings = _admit(session, runtime, order, batch, one)
+        refused = [*batch.refused, *verdict.refused]
+        imports.add_refusals(session, number, refused)
+        one.offset, one.line, one.moved = batch.end, batch.line, now
+        one.accepted += len(verdict.admitted)
+        one.already += verdict.already
+        one.refused += len(refused)
+        one.wordings = json.dumps(wordings)
+
+    runtime.run(write)
+
+
+def _admit(
+    session: Session, runtime: Runtime, order: Order, batch: Batch, one: Import
+) -> tuple[Verdict, list[str]]:
+    """Vet a batch and admit who may join; again if somebody in it has texted us at this moment."""
+    while True:
         wordings = json.loads(one.wordings)
         verdict = vetting.vet(
             session,
@@ -282,26 +297,9 @@ def _write(runtime: Runtime, number: int, order: Order, batch: Batch) -> None:
             brought=lambda _indexes, entries: _brought(session, one.first, entries),
             locked=True,
         )
-        admitting.admit(session, runtime, order, batch, verdict=verdict, now=now)
-        refused = [*batch.refused, *verdict.refused]
-        imports.add_refusals(session, number, refused)
-        one.offset, one.line, one.moved = batch.end, batch.line, now
-        one.accepted += len(verdict.admitted)
-        one.already += verdict.already
-        one.refused += len(refused)
-        one.wordings = json.dumps(wordings)
-
-    _until_nobody_comes_between(runtime, write)
-
-
-def _until_nobody_comes_between(runtime: Runtime, write: Callable[[Session], None]) -> None:
-    for _ in range(_TRIES - 1):
-        try:
-            return runtime.run(write)
-        except IntegrityError:
-            # Somebody in the batch texted us at this moment, and is known now.
-            continue
-    return runtime.run(write)
+        now = runtime.clock.now()
+        if admitting.admit(session, runtime, order, batch, verdict=verdict, now=now):
+            return verdict, wordings
 
 
 def _brought(session: Session, first: int, entries: Mapping[bytes, int]) -> set[bytes]:

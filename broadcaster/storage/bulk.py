@@ -20,6 +20,8 @@ def insert(
     model: type[DeclarativeBase],
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
+    *,
+    unless: str = "",
 ) -> None:
     """Insert rows whose values are as the driver takes them (`bound` for moments).
 
@@ -28,12 +30,15 @@ def insert(
         model: the table.
         columns: what the values of a row are, in order; the others stay empty.
         rows: the values.
+        unless: a unique column; a row whose value is there already is left out.
     """
     if not rows:
         return
     names = ", ".join(f'"{name}"' for name in columns)
     places = ", ".join([_place(session)] * len(columns))
     statement = f"INSERT INTO {model.__tablename__} ({names}) VALUES ({places})"  # noqa: S608 - names of ours
+    if unless:
+        statement += f' ON CONFLICT ("{unless}") DO NOTHING'
     session.connection().exec_driver_sql(statement, list(rows))
 
 

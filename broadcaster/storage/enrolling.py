@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, select, text
+from sqlalchemy import BindParameter, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from broadcaster.storage import bulk
@@ -135,18 +135,23 @@ def own_numbers(session: Session) -> dict[str, set[str]]:
 
 def add_people(
     session: Session, channel: str, people: Sequence[Person], now: datetime
-) -> list[int]:
-    """Insert people whom we do not know; return their ids, in order.
+) -> list[int] | None:
+    """Insert people whom we do not know, and return their ids, in order.
 
-    Raises:
-        sqlalchemy.exc.IntegrityError: one of them has become known meanwhile.
+    They are locked from then on. None means that one of them has become known meanwhile; the others
+    are known from now on.
     """
+    if not people:
+        return []
     ids = bulk.reserve_ids(session, Subscriber, len(people))
     created = bulk.bound(session, Subscriber.created, now)
     columns = ("id", "channel", "created", *Person._fields)
     rows = [(id_, channel, created, *one) for id_, one in zip(ids, people, strict=True)]
-    bulk.insert(session, Subscriber, columns, rows)
-    return ids
+    bulk.insert(session, Subscriber, columns, rows, unless="address_index")
+    arrived = session.execute(
+        select(func.count()).where(among(Subscriber.id, _these(ids)))
+    ).scalar_one()
+    return ids if arrived == len(ids) else None
 
 
 def join(

@@ -3,7 +3,7 @@
     uv run python -m tests.benchmarks.people_import --rows 1000000
 
 Against it: the same rows of the same four tables, put into a copy of the database by the bare
-driver's executemany, in the same batches. And the bare loop's floor says what the disk can do.
+driver's executemany, in the same batches.
 """
 
 from __future__ import annotations
@@ -26,9 +26,14 @@ from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
 from tests.world import make_runtime, populate
 
-BATCH = 2_000
+BATCH = 4_000
 # Order matters: who refers to somebody comes after them.
-TABLES = {"subscribers": "id", "ledger_entries": "idx", "evidence": "entry", "subscriptions": "entry"}
+TABLES = {
+    "subscribers": "id",
+    "ledger_entries": "idx",
+    "evidence": "entry",
+    "subscriptions": "entry",
+}
 WORDING = (
     "Ja, ik wil het NRC Ochtendnieuws op mijn telefoon ontvangen, hooguit één bericht per dag. "
     "Ik kan altijd stoppen met STOP."
@@ -39,7 +44,9 @@ def main() -> None:
     """Measure, and print a line for each."""
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--rows", type=int, default=1_000_000)
-    given.add_argument("--place", type=Path, default=None, help="a directory on the disk to measure")
+    given.add_argument(
+        "--place", type=Path, default=None, help="a directory on the disk to measure"
+    )
     arguments = given.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.place) as directory:
         place = Path(directory)
@@ -109,14 +116,15 @@ def executemany(full: Path, empty: Path) -> float:
         for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             target.execute(f"PRAGMA {pragma}")
         starts = {
-            table: target.execute(f"SELECT coalesce(max({key}), -1) FROM {table}").fetchone()[0]
+            table: target.execute(f"SELECT coalesce(max({key}), -1) FROM {table}").fetchone()[0]  # noqa: S608 - names above
             for table, key in TABLES.items()
         }
         # The register entry and the wording have been logged before the first person.
         starts["evidence"] = starts["subscriptions"] = starts["ledger_entries"]
         cursors = {
             table: source.execute(
-                f"SELECT * FROM {table} WHERE {key} > ? ORDER BY {key}", (starts[table],)
+                f"SELECT * FROM {table} WHERE {key} > ? ORDER BY {key}",  # noqa: S608 - names above
+                (starts[table],),
             )
             for table, key in TABLES.items()
         }
@@ -129,7 +137,7 @@ def executemany(full: Path, empty: Path) -> float:
             for table, rows in batch.items():
                 if rows:
                     places = ", ".join("?" * len(rows[0]))
-                    target.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+                    target.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 - names above
             target.execute("COMMIT")
             seconds += time.perf_counter() - began
 
