@@ -71,6 +71,35 @@ class Organisation:
         default=("Twilio", "Meta (WhatsApp)"),
         metadata=read_as(form.texts(), "Who else receives personal data."),
     )
+    dpo: str = field(
+        default="",
+        metadata=read_as(
+            form.text(), "How to reach the data protection officer; empty if there is none."
+        ),
+    )
+    representative: str = field(
+        default="",
+        metadata=read_as(
+            form.text(), "Your representative in the Union, if you are outside (GDPR art. 27)."
+        ),
+    )
+    transfers: tuple[str, ...] = field(
+        default=(
+            "United States (Twilio): the safeguards in the contract with Twilio",
+            "United States (Meta): the safeguards in the contract with Meta",
+        ),
+        metadata=read_as(
+            form.texts(),
+            "To which countries outside the Union personal data goes, and on what ground "
+            "(GDPR art. 44-49); check your contracts.",
+        ),
+    )
+    security: str = field(
+        default="Numbers and texts are encrypted under a key of each person; the master key is kept "
+        "apart from the database; staff sign in with a name, a password and a role; changes of "
+        "consent stand in a tamper-evident ledger; deleting a key makes what it sealed unreadable",
+        metadata=read_as(form.name(), "How personal data is secured (GDPR art. 32)."),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
