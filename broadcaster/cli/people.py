@@ -20,7 +20,7 @@ from broadcaster.core.address import Channel
 from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.core.importing import SENTENCES, Refusal
 from broadcaster.runtime import Runtime
-from broadcaster.services import importing, sheet
+from broadcaster.services import consents, importing, sheet
 from broadcaster.services.importing import Outcome
 from broadcaster.services.vetting import Order
 from broadcaster.storage import imports as stored
@@ -137,6 +137,27 @@ def imports(number: int | None, *, as_json: bool) -> None:
     heads = ("number", "list", "channel", "accepted", "already", "refused", "finished", "reason")
     rows = [[str(row[head] or "no") for head in heads] for row in found]
     say_table([head.upper() for head in heads], rows)
+
+
+@people.command()
+@click.argument("token")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["27560", "kantara"]),
+    required=True,
+    help="ISO/IEC TS 27560 as JSON-LD, or Kantara receipts of what is agreed to now.",
+)
+def consent(token: str, *, form: str) -> None:
+    """Print a person's consent, from the ledger alone, in the form of a standard.
+
+    TOKEN is the random id by which the ledger names them; no number is opened.
+    """
+    runtime = open_runtime()
+    with runtime.reading() as session:
+        told = consents.of_person(session, token)
+    write_as = {"27560": consents.as_iso27560, "kantara": consents.as_kantara}[form]
+    say_json(write_as(told, runtime))
 
 
 def _open(file: Path) -> IO[bytes]:

@@ -88,6 +88,20 @@ def test_who_imports_is_named_by_their_number(newsroom, file):
     assert one["by"] == "user-1"
 
 
+def test_a_persons_consent_is_printed_in_the_forms_of_standards(newsroom, file):
+    newsroom("people", "import", file([row(10)]), *IMPORT)
+    on = json.loads(newsroom("ledger", "at", "nrc", "2099-01-01T00:00Z", "--json").out)["subjects"]
+
+    found = []
+    for token in on:
+        iso = json.loads(newsroom("people", "consent", token, "--format", "27560").out)
+        (receipt,) = json.loads(newsroom("people", "consent", token, "--format", "kantara").out)
+        assert iso["@graph"][0]["pii_principal_id"] == receipt["piiPrincipalId"] == token
+        found.append(receipt["collectionMethod"])
+    assert sorted(found) == ["import, sms", "keyword, whatsapp", "keyword, whatsapp"]
+    assert "32 hex digits" in newsroom("people", "consent", "x", "--format", "27560").err
+
+
 REFUSED = {
     "Latin-1": ((HEADER + "é").encode("latin-1"), "is not UTF-8"),
     "another table": (b"name,city\nJan,Delft\n", "the header lacks number, when"),
