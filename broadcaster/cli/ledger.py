@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
-from broadcaster.cli.output import complain, json_option, say, say_json
+from broadcaster.cli.files import check_output as _check_output
+from broadcaster.cli.files import write as _write
+from broadcaster.cli.output import complain, json_option, say, say_json, say_table
 from broadcaster.cli.runtime import open_runtime
-from broadcaster.core.errors import InvalidInput
+from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.ledger.checkpoint import open_checkpoint
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.providers import witnesses
-from broadcaster.services import audit, checking, history, proving, replaying, witnessing
+from broadcaster.services import (
+    audit,
+    checking,
+    history,
+    proving,
+    register,
+    replaying,
+    witnessing,
+)
 from broadcaster.services.audit import Format
 
 _MOST_SHOWN = 50
@@ -191,31 +199,56 @@ def at_moment(*, name: str, moment: str, as_json: bool) -> None:
     complain(f"{len(found):,} on {name} at {when.isoformat()}.")
 
 
+@ledger.command("register")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "markdown"]),
+    help="Print the record in force, for your files (GDPR art. 30).",
+)
+@json_option
+def show_register(*, form: str | None, as_json: bool) -> None:
+    """Show the record of processing that entries name: the one in force, and earlier ones."""
+    runtime = open_runtime()
+    with runtime.reading() as session:
+        filed = register.history(session)
+    current = next((one for one in filed if one.in_force), None)
+    if current is None:
+        message = "The ledger holds no record yet; the first entry about a person logs one."
+        raise NotFound(message)
+    if as_json:
+        say_json([register.described(one) for one in filed])
+    elif form == "json":
+        say_json(register.described(current))
+    elif form == "markdown":
+        say(register.as_markdown(current).rstrip("\n"))
+    else:
+        _say_register(current, filed)
+    if register.is_outdated(runtime.settings.organisation, filed):
+        complain("The settings say something else by now; the next entry logs the new record.")
+
+
+def _say_register(current: register.Filed, filed: list[register.Filed]) -> None:
+    for title, text in register.rows(current):
+        say(f"{title}: {text}")
+    say()
+    say_table(
+        ("SINCE", "ENTRY", "SHA-256", "IN FORCE"),
+        [
+            (
+                one.since.isoformat(timespec="seconds"),
+                str(one.entry),
+                one.sha256,
+                _yes(one.in_force),
+            )
+            for one in filed
+        ],
+    )
+
+
+def _yes(truth: bool) -> str:  # noqa: FBT001 - it is what is said
+    return "yes" if truth else ""
+
+
 def _counted(word: str, number: int) -> str:
     return word if number == 1 else f"{word}s"
-
-
-def _check_output(output: Path, *, force: bool) -> None:
-    if output.exists() and not output.is_file():
-        # Renaming over a device or a pipe would replace it, for every program on the machine.
-        message = f"{output} is no ordinary file; choose another name."
-        raise InvalidInput(message)
-    if output.exists() and not force:
-        message = f"{output} exists already; choose another name or add --force."
-        raise InvalidInput(message)
-    if not output.parent.is_dir():
-        message = f"The directory {output.parent} does not exist."
-        raise InvalidInput(message)
-
-
-def _write(output: Path, chunks: audit.Chunks) -> None:
-    """Write beside the file and rename, so that there is never half an export."""
-    handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            for chunk in chunks:
-                out.write(chunk)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)

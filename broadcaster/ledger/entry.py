@@ -49,6 +49,7 @@ __all__ = [
     "NoticeReference",
     "State",
     "TermsReference",
+    "commit_to",
     "document_hash",
     "evidence_commitment",
     "parse",
@@ -276,7 +277,17 @@ def evidence_commitment(key: bytes, private: Mapping[str, object]) -> str:
     if len(key) != EVIDENCE_KEY_BYTES:
         message = f"the key of a subject has {EVIDENCE_KEY_BYTES} bytes"
         raise EntryError(message)
-    return hmac.digest(key, _EVIDENCE_DOMAIN + canonical.encode(private), "sha256").hex()
+    return commit_to(key, canonical.encode(private))
+
+
+def commit_to(key: bytes, private: bytes) -> str:
+    """Commit to a private part that is canonical JSON already.
+
+    Args:
+        key: The subject's own key, 32 random bytes.
+        private: The canonical bytes.
+    """
+    return hmac.digest(key, _EVIDENCE_DOMAIN + private, "sha256").hex()
 
 
 def _reference(value: NoticeReference | TermsReference) -> dict[str, object]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.ledger import canonical
 from broadcaster.ledger.entry import DocumentEntry, DocumentKind, document_hash
+from broadcaster.services import register
 from broadcaster.settings import Organisation
 from broadcaster.storage import ledger
 
@@ -32,22 +33,7 @@ def log_once(session: Session, kind: DocumentKind, text: str, now: datetime) -> 
 def log_register_entry(session: Session, organisation: Organisation, now: datetime) -> str:
     """Make sure the record of processing in force is in the ledger; return its hash.
 
-    Controller, contact, storage, retention, recipients, jurisdiction, withdrawal method and
-    authority, as GDPR art. 30 and ISO/IEC TS 27560 ask.
+    When the settings change, the next entry logs another record; the old ones stay.
     """
-    record = {
-        "controller": organisation.name,
-        "contact": organisation.contact,
-        "phone": organisation.phone,
-        "address": organisation.address,
-        "authority": organisation.authority,
-        "jurisdiction": organisation.jurisdiction,
-        "pii": ["telephone number or WhatsApp user id", "texts sent to us", "profile name"],
-        "privacy_statement": organisation.privacy_url,
-        "purpose": "news bulletins that the subscriber asked for",
-        "recipients": list(organisation.recipients),
-        "retention": organisation.retention,
-        "storage": organisation.storage,
-        "withdrawal": "text STOP, or the keyword with the word for off in nl, en, de, fr or es",
-    }
-    return log_once(session, DocumentKind.CONFIG, canonical.encode(record).decode(), now)
+    text = canonical.encode(register.record(organisation)).decode()
+    return log_once(session, DocumentKind.CONFIG, text, now)

@@ -15,12 +15,12 @@ from broadcaster.settings.description import (
 from broadcaster.settings.errors import SettingsError
 from broadcaster.settings.key import key_bytes
 from broadcaster.settings.loading import load
+from broadcaster.settings.organisation import Organisation
 from broadcaster.settings.secret import Secret
 from broadcaster.settings.sections import (
     Database,
     Ledger,
     Log,
-    Organisation,
     Secrets,
     Sending,
     Session,

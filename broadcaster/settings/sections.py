@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broadcaster.settings import form, key, url, witness, zone
+from broadcaster.settings import form, key, url, witness
 from broadcaster.settings.declaration import read_as
 from broadcaster.settings.errors import SettingsError
+from broadcaster.settings.organisation import Organisation
 from broadcaster.settings.secret import UNSET, Secret
 
 _NEEDED = {
@@ -16,61 +17,6 @@ _NEEDED = {
     "twilio.account_sid": "copy it from the first page of Twilio's console",
     "twilio.auth_token": "copy it from the first page of Twilio's console",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Organisation:
-    """Who sends, as subscribers and the ledger are told."""
-
-    name: str = field(
-        default="Broadcaster",
-        metadata=read_as(form.name(), "The organisation's name, shown to everyone."),
-    )
-    contact: str = field(
-        default="",
-        metadata=read_as(form.email(), "E-mail address for questions about personal data."),
-    )
-    phone: str = field(
-        default="", metadata=read_as(form.phone(), "Telephone number for questions; may be empty.")
-    )
-    address: str = field(
-        default="", metadata=read_as(form.text(), "Postal address on one line; may be empty.")
-    )
-    privacy_url: str = field(
-        default="",
-        metadata=read_as(
-            url.page_url(), "The privacy statement. Empty: the page /privacy under public_url."
-        ),
-    )
-    language: str = field(
-        default="nl",
-        metadata=read_as(
-            form.choice("nl", "en", "de", "fr", "es"), "Language where nothing says otherwise."
-        ),
-    )
-    zone: str = field(
-        default="Europe/Amsterdam",
-        metadata=read_as(zone.time_zone(), "Time zone of the organisation, such as Europe/Paris."),
-    )
-    authority: str = field(
-        default="Autoriteit Persoonsgegevens",
-        metadata=read_as(form.name(), "The authority that hears complaints."),
-    )
-    jurisdiction: str = field(
-        default="NL", metadata=read_as(form.name(), "The law that applies: a country code.")
-    )
-    storage: str = field(
-        default="On the organisation's own server",
-        metadata=read_as(form.name(), "Where personal data is kept."),
-    )
-    retention: str = field(
-        default="As long as the subscription lasts; the proof of consent as long as it may be asked for",
-        metadata=read_as(form.name(), "How long personal data is kept."),
-    )
-    recipients: tuple[str, ...] = field(
-        default=("Twilio", "Meta (WhatsApp)"),
-        metadata=read_as(form.texts(), "Who else receives personal data."),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +114,13 @@ class Ledger:
             witness.witnesses(),
             "Who signs our checkpoints, so that nobody can be shown another history: "
             "the address, a space, and the public key (C2SP tlog-witness).",
+        ),
+    )
+    import_years: int = field(
+        default=5,
+        metadata=read_as(
+            form.whole(0, 100),
+            "How many years ago a person may have agreed to be imported now; 0: any time ago.",
         ),
     )
 

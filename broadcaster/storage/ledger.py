@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.ledger.merkle import Frontier, leaf_hash
-from broadcaster.storage import tiles
+from broadcaster.storage import bulk, tiles
 from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, LedgerHead
 from broadcaster.storage.upsert import insert
 
@@ -44,17 +44,14 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
     head = lock(session)
     hashes = [leaf_hash(leaf.data) for leaf in leaves]
     first = head.size
-    session.execute(
-        LedgerEntry.__table__.insert(),  # type: ignore[attr-defined]
+    recorded = bulk.bound(session, LedgerEntry.recorded, now)
+    bulk.insert(
+        session,
+        LedgerEntry,
+        ("idx", "leaf", "leaf_hash", "subject", "recorded"),
         [
-            {
-                "idx": first + offset,
-                "leaf": leaf.data,
-                "leaf_hash": hashed,
-                "subject": leaf.subject,
-                "recorded": now,
-            }
-            for offset, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True))
+            (number, leaf.data, hashed, leaf.subject, recorded)
+            for number, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True), start=first)
         ],
     )
     tiles.complete(session, first, first + len(leaves))

@@ -102,3 +102,23 @@ def test_who_was_on_a_list_at_a_moment(newsroom):
     }
     assert newsroom("ledger", "at", "nrc", "yesterday").code == 2
     assert newsroom("ledger", "at", "nowhere", "2100-01-01T00:00Z").code == 2
+
+
+def test_the_record_of_processing_is_shown_and_exported(newsroom):
+    shown = newsroom("ledger", "register")
+    (one,) = json.loads(newsroom("ledger", "register", "--json").out)
+    exported = json.loads(newsroom("ledger", "register", "--format", "json").out)
+    text = newsroom("ledger", "register", "--format", "markdown").out
+
+    assert shown.code == 0
+    assert "Transfers outside the Union: United States (Twilio)" in shown.out
+    assert one["in_force"] is True
+    assert exported == one
+    assert text.startswith("# Record of processing activities")
+    assert one["sha256"] in text
+    # The commands run under other settings than the people who wrote to us.
+    assert "the next entry logs the new record" in shown.err
+
+
+def test_a_ledger_without_entries_has_no_record_yet(ready):
+    assert "no record yet" in ready("ledger", "register").err

@@ -8,6 +8,7 @@ from broadcaster.storage.models.bulletins import (
     StatusEvent,
     Tally,
 )
+from broadcaster.storage.models.imports import Import, ImportRefusal, Suppression
 from broadcaster.storage.models.incidents import Incident
 from broadcaster.storage.models.ledger import (
     Checkpoint,
@@ -34,6 +35,8 @@ __all__ = [
     "Evidence",
     "Explained",
     "Hearing",
+    "Import",
+    "ImportRefusal",
     "Inbound",
     "Incident",
     "Installation",
@@ -52,6 +55,7 @@ __all__ = [
     "StatusEvent",
     "Subscriber",
     "Subscription",
+    "Suppression",
     "Tally",
     "User",
 ]
