@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -123,11 +123,14 @@ def run(runtime: Runtime, path: Path, found: Sheet, order: Order, tell: Tell) ->
         Conflict: it is finished already, or another process imports it.
         InvalidInput: it was begun with another reason.
     """
-    number, offset, line, order, went_on = runtime.run(
-        lambda session: _begin(session, runtime, found, order)
+    begun, went_on = runtime.run(lambda session: _begin(session, runtime, found, order))
+    number, order, done = begun.id, replace(order, actor=begun.actor), 0
+    task = replace(
+        _task(runtime, path, found, order, begun.started),
+        offset=begun.offset,
+        line=begun.line,
+        reached=begun.reached,
     )
-    done = 0
-    task = _task(runtime, path, found, order, offset=offset, line=line)
     with preparing.ahead(runtime.keyring, task) as batches:
         for batch in batches:
             _write(runtime, number, order, batch)
@@ -146,7 +149,7 @@ def rehearse(
     """Do everything that `run` does but change nothing; yield the outcome and what was refused."""
     wordings = list[str]()
     rows = accepted = already = refused = 0
-    task = _task(runtime, path, found, order, offset=found.start, line=1)
+    task = _task(runtime, path, found, order, runtime.clock.now())
     with trial() as book:
         for batch in preparing.batches(runtime.keyring, task, sealing=False):
             with runtime.reading() as session:
@@ -213,7 +216,7 @@ def report(refusals: Iterable[tuple[int, str]]) -> Iterator[bytes]:
 
 def _begin(
     session: Session, runtime: Runtime, found: Sheet, order: Order
-) -> tuple[int, int, int, Order, int | None]:
+) -> tuple[Import, int | None]:
     known = imports.find(session, order.sha256, order.list_id, order.channel.value)
     if known is None:
         now = runtime.clock.now()
@@ -231,7 +234,7 @@ def _begin(
         )
         session.add(known)
         session.flush()
-        return known.id, known.offset, known.line, order, None
+        return known, None
     if known.finished is not None:
         message = (
             f"This file was imported on {known.started:%Y-%m-%d} (import {known.id}): "
@@ -242,22 +245,21 @@ def _begin(
     if known.reason != order.reason:
         message = f"This import was begun with another reason; go on with --reason '{known.reason}'"
         raise InvalidInput(message)
-    order = replace(order, actor=known.actor)
-    return known.id, known.offset, known.line, order, known.line
+    return known, known.line
 
 
-def _task(
-    runtime: Runtime, path: Path, found: Sheet, order: Order, *, offset: int, line: int
-) -> Task:
-    now, years = runtime.clock.now(), runtime.settings.ledger.import_years
-    oldest = now - timedelta(days=years * _DAYS_OF_A_YEAR) if years else None
+def _task(runtime: Runtime, path: Path, found: Sheet, order: Order, started: datetime) -> Task:
+    """Say what is to be prepared from the beginning; every run of an import reads rows alike."""
+    years = runtime.settings.ledger.import_years
+    oldest = started - timedelta(days=years * _DAYS_OF_A_YEAR) if years else None
     return Task(
         path=path,
         sheet=found,
-        offset=offset,
-        line=line,
+        offset=found.start,
+        line=1,
+        reached=None,
         channel=order.channel,
-        limits=Limits(oldest=oldest, newest=now),
+        limits=Limits(oldest=oldest, newest=started),
     )
 
 
@@ -267,13 +269,14 @@ def _write(runtime: Runtime, number: int, order: Order, batch: Batch) -> None:
     def write(session: Session) -> None:
         enrolling.make_room(session)
         one, now = imports.lock(session, number), runtime.clock.now()
-        if one.offset != batch.start or one.finished is not None:
+        if (one.offset, one.reached) != (batch.start, batch.before) or one.finished is not None:
             message = "Another process imports this file. This one has stopped; nothing is lost."
             raise Conflict(message)
         verdict, wordings = _admit(session, runtime, order, batch, one)
         refused = [*batch.refused, *verdict.refused]
         imports.add_refusals(session, number, refused)
         one.offset, one.line, one.moved = batch.end, batch.line, now
+        one.reached = batch.reached
         one.accepted += len(verdict.admitted)
         one.already += verdict.already
         one.refused += len(refused)

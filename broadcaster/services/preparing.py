@@ -11,11 +11,14 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from json.encoder import encode_basestring
 from multiprocessing.connection import Connection
+from operator import attrgetter
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import NamedTuple
 
 from broadcaster.core.address import Address, Channel
@@ -30,7 +33,11 @@ from broadcaster.services.sheet import Row, Sheet
 
 #: Rows in one transaction: it lasts a fraction of a second, and then others have their turn.
 BATCH = 4_000
+#: Batches for which rows are read at once and put in the order of their people's blind indexes. In
+#: the order of the file each row would rewrite a page of the index of its own.
+WINDOW = 6
 _LONG = 10 * BATCH
+_WAITING = 2
 _SHARED_BYTES = 4
 _SUBJECT_BYTES = 16
 
@@ -44,6 +51,7 @@ class Task:
         sheet: what was found out about it.
         offset: where to begin, in bytes.
         line: how many lines are before that.
+        reached: up to which blind index the first window is done already, if it is begun.
         channel: on which channel people are to be reached.
         limits: between which moments they may have agreed.
     """
@@ -52,6 +60,7 @@ class Task:
     sheet: Sheet
     offset: int
     line: int
+    reached: bytes | None
     channel: Channel
     limits: Limits
 
@@ -97,12 +106,14 @@ class Sealed(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some rows, prepared.
+    """Some rows of a window, prepared.
 
     Args:
-        start: how many bytes of the file are before them.
-        end: how many bytes end with them.
-        line: the last of their lines.
+        start: how many bytes of the file are before the window.
+        before: up to which blind index the window is done before them; None if it is not begun.
+        end: how many bytes of the file are done with them.
+        line: the last line that is.
+        reached: up to which blind index the window is done with them; None if it is complete.
         rows: how many they are.
         candidates: those that claim what they must.
         sealed: what is stored of each of those; empty for a dry run.
@@ -111,8 +122,10 @@ class Batch(NamedTuple):
     """
 
     start: int
+    before: bytes | None
     end: int
     line: int
+    reached: bytes | None
     rows: int
     candidates: Sequence[Candidate]
     sealed: Sequence[Sealed]
@@ -120,14 +133,33 @@ class Batch(NamedTuple):
     wordings: Mapping[str, str]
 
 
+class Place(NamedTuple):
+    """Where a window begins: bytes and lines before it."""
+
+    offset: int
+    line: int
+
+
+@dataclass(slots=True)
+class _Window:
+    """Rows that have been read at once."""
+
+    task: Task
+    last: Row
+    candidates: list[Candidate] = field(default_factory=list)
+    refused: list[tuple[int, Refusal]] = field(default_factory=list)
+    wordings: dict[str, str] = field(default_factory=dict)
+
+
 def batches(keyring: Keyring, task: Task, *, sealing: bool = True) -> Iterator[Batch]:
     """Yield the rows of a file, prepared, batch by batch."""
     with closing(task.path.open("rb")) as file:
         rows = sheet.rows(file, task.sheet, offset=task.offset, line=task.line)
-        start = task.offset
-        while part := list(islice(rows, BATCH)):
-            yield _prepare(keyring, task, start, part, sealing=sealing)
-            start = part[-1].end
+        start, line, reached = task.offset, task.line, task.reached
+        while window := list(islice(rows, WINDOW * BATCH)):
+            read = _read(keyring, task, window)
+            yield from _cut(keyring, read, Place(start, line), reached, sealing=sealing)
+            start, line, reached = window[-1].end, window[-1].last, None
 
 
 @contextmanager
@@ -166,33 +198,41 @@ def _received(connection: Connection) -> Iterator[Batch]:
 def _work(connection: Connection, master_key: bytes, task: Task) -> None:
     """Prepare batches and send them; the last word is nothing, or what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ready: Queue[Batch | BroadcasterError | None] = Queue(_WAITING)
+    # A batch waits in the line until it is taken; meanwhile the next ones are prepared.
+    Thread(target=_send, args=(connection, ready), daemon=True).start()
     try:
         for batch in batches(Keyring(master_key), task):
-            connection.send(batch)
-        connection.send(None)
-    except BrokenPipeError:
-        return  # Nobody waits for it any more.
+            ready.put(batch)
     except BroadcasterError as error:
-        connection.send(error)
+        ready.put(error)
+    ready.put(None)
+    ready.join()
 
 
-def _prepare(
-    keyring: Keyring, task: Task, start: int, rows: Sequence[Row], *, sealing: bool
-) -> Batch:
-    candidates, refused, addresses = [], [], []
-    texts: dict[str, str] = {}
+def _send(connection: Connection, ready: Queue[Batch | BroadcasterError | None]) -> None:
+    while True:
+        try:
+            connection.send(ready.get())
+        except OSError:
+            os._exit(0)  # Nobody waits for it any more.
+        ready.task_done()
+
+
+def _read(keyring: Keyring, task: Task, rows: Sequence[Row]) -> _Window:
+    """Check the rows of a window."""
+    found = _Window(task, rows[-1])
     hashes: dict[str, str] = {}
     for row in rows:
         claim = Refusal.COLUMNS if row.cells is None else check(row.cells, task.limits)
         if isinstance(claim, Refusal):
-            refused.append((row.line, claim))
+            found.refused.append((row.line, claim))
             continue
         wording = hashes.get(claim.wording)
         if wording is None:
-            wording = hashes[claim.wording] = _hash_of(claim.wording, texts)
+            wording = hashes[claim.wording] = _hash_of(claim.wording, found.wordings)
         address = Address(task.channel, claim.number)
-        addresses.append(address)
-        candidates.append(
+        found.candidates.append(
             Candidate(
                 row.line,
                 claim.number,
@@ -202,9 +242,39 @@ def _prepare(
                 evidence(task.sheet.sha256, row.line, claim, address, wording),
             )
         )
-    sealed = _seal(keyring, addresses, candidates) if sealing else []
-    last = rows[-1]
-    return Batch(start, last.end, last.last, len(rows), candidates, sealed, refused, texts)
+    return found
+
+
+def _cut(
+    keyring: Keyring, window: _Window, place: Place, reached: bytes | None, *, sealing: bool
+) -> Iterator[Batch]:
+    """Cut a window into batches; rows of one person are never in two of them."""
+    candidates, refused = sorted(window.candidates, key=attrgetter("key")), window.refused
+    if reached is not None:
+        # The batches that are done have its refused rows, too.
+        candidates, refused = [one for one in candidates if one.key > reached], []
+    start = 0
+    while True:
+        end = min(start + BATCH, len(candidates))
+        while 0 < end < len(candidates) and candidates[end].key == candidates[end - 1].key:
+            end += 1
+        part, is_last = candidates[start:end], end == len(candidates)
+        after = None if is_last else part[-1].key
+        yield Batch(
+            start=place.offset,
+            before=reached,
+            end=window.last.end if is_last else place.offset,
+            line=window.last.last if is_last else place.line,
+            reached=after,
+            rows=len(part) + len(refused),
+            candidates=part,
+            sealed=_seal(keyring, window.task.channel, part) if sealing else [],
+            refused=refused,
+            wordings=window.wordings,
+        )
+        if is_last:
+            return
+        start, reached, refused = end, after, []
 
 
 def _hash_of(wording: str, texts: dict[str, str]) -> str:
@@ -227,12 +297,10 @@ def evidence(sha256: str, line: int, claim: Claim, address: Address, wording: st
     )
 
 
-def _seal(
-    keyring: Keyring, addresses: Sequence[Address], candidates: Sequence[Candidate]
-) -> list[Sealed]:
+def _seal(keyring: Keyring, channel: Channel, candidates: Sequence[Candidate]) -> list[Sealed]:
     """Make a key for each candidate, and seal address and evidence under it."""
     made = []
-    keys = keyring.new_subjects(addresses)
+    keys = keyring.new_subjects([Address(channel, one.number) for one in candidates])
     ids = zip(random_ids(len(candidates)), _subjects(len(candidates)), strict=True)
     for one, new, (entry_id, subject) in zip(candidates, keys, ids, strict=True):
         commitment = commit_to(new.key, one.private.encode())

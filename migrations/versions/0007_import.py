@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("first", sa.BigInteger(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("reached", sa.LargeBinary(length=32), nullable=True),
         sa.Column("accepted", sa.BigInteger(), nullable=False),
         sa.Column("already", sa.BigInteger(), nullable=False),
         sa.Column("refused", sa.BigInteger(), nullable=False),

@@ -212,9 +212,9 @@ def test_our_own_numbers_and_repeated_ones_do_not_join(world, importer, small_ba
 
 def test_too_many_wordings_are_somebodys_own_words(world, importer, small_batches):
     rows = [row(one, wording=f"{WORDING} ({one})") for one in range(MOST_WORDINGS + 2)]
-    done = importer.run([*rows, row(500, wording=rows[0]["wording"])])
+    done = importer.run(rows)
 
-    assert (done.accepted, dict(done.reasons)) == (MOST_WORDINGS + 1, {"wordings": 2})
+    assert (done.accepted, dict(done.reasons)) == (MOST_WORDINGS, {"wordings": 2})
     assert len(done.wordings) == MOST_WORDINGS
     check_everything(world)
 
@@ -276,25 +276,32 @@ class CutError(Exception):
     """The machine stops."""
 
 
-def test_an_import_that_was_cut_goes_on_where_it_stopped(world, importer, small_batches):
-    rows = [row(one, **({"when": ""} if one % 4 == 1 else {})) for one in range(20)]
-    path = importer.file([*rows, row(0)])
+class CutAfter:
+    """Stops everything after so many batches."""
 
-    def cut(done):
-        if done in (6, 9):
+    def __init__(self, batches):
+        self.left = batches
+
+    def __call__(self, _rows):
+        self.left -= 1
+        if not self.left:
             raise CutError
 
-    for already in (0, 6):
+
+def test_an_import_that_was_cut_goes_on_where_it_stopped(world, importer, small_batches):
+    rows = [row(one, **({"when": ""} if one % 4 == 1 else {})) for one in range(20)]
+    path = importer.file([*rows, row(0), row(0), row(0)])
+
+    for batches in (1, 2, 1):
         with pytest.raises(CutError):
-            importer.run(path, tell=cut)
-        assert count(world, Subscriber) <= already + 9
+            importer.run(path, tell=CutAfter(batches))
     with pytest.raises(InvalidInput, match="moved from another system"):
         importer.run(path, reason="something else")
     done = importer.run(path)
 
     assert done.went_on is not None
-    assert (done.accepted, dict(done.reasons)) == (15, {"moment_missing": 5, "duplicate": 1})
-    assert [line for line, _reason in refusals(world)] == [3, 7, 11, 15, 19, 22]
+    assert (done.accepted, dict(done.reasons)) == (15, {"moment_missing": 5, "duplicate": 3})
+    assert [line for line, _reason in refusals(world)] == [3, 7, 11, 15, 19, 22, 23, 24]
     assert count(world, Subscription) == 15
     check_everything(world)
 
@@ -302,8 +309,11 @@ def test_an_import_that_was_cut_goes_on_where_it_stopped(world, importer, small_
 def test_two_processes_do_not_import_the_same_rows(world, importer, small_batches):
     path = importer.file([row(one) for one in range(12)])
 
+    came = []
+
     def meanwhile(done):
-        if done == 3:
+        if done and not came:
+            came.append(done)
             importer.run(path)
 
     with pytest.raises(Conflict, match="Another process"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcaster.storage.models.base import Base, UtcDateTime
@@ -25,6 +25,7 @@ class Import(Base):
     first: Mapped[int] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger)
     line: Mapped[int] = mapped_column(BigInteger)
+    reached: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     accepted: Mapped[int] = mapped_column(BigInteger, default=0)
     already: Mapped[int] = mapped_column(BigInteger, default=0)
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
