@@ -60,22 +60,42 @@ async def may_send(runtime: Runtime, *, clock: Callable[[], float] = monotonic) 
         return True
     with runtime.reading() as session:
         senders = bulletins.senders_going(session)
-    heard = {sender: memory.heard.get(sender, -math.inf) for sender in senders}
-    late = [sender for sender, when in heard.items() if now - when > _HEARD_EVERY]
+    late = _late(runtime, senders, now)
+    is_deaf = any(now - memory.current.get(sender, -math.inf) > _DEAF_FOR for sender in late)
     if late and now >= memory.ask_again:
-        hear = partial(_is_current, runtime, late, clock)
-        deaf = any(now - heard[sender] > _DEAF_FOR for sender in late)
-        work = asyncio.get_running_loop().run_in_executor(None, hear)
-        if deaf and not await work:
-            return False
-    elif any(now - when > _DEAF_FOR for when in heard.values()):
+        hear = partial(_hear_in_turn, runtime, late, clock)
+        # Beside the sending one is enough: the list may be slower than we ask for it.
+        if is_deaf or not memory.hearing.locked():
+            work = asyncio.get_running_loop().run_in_executor(None, hear)
+            if is_deaf and not await work:
+                return False
+    elif is_deaf:
         return False
     memory.checked = clock()
     return True
 
 
+def _late(runtime: Runtime, senders: Collection[int], now: float) -> list[int]:
+    """Return those of our numbers that this process heard too long ago."""
+    heard = runtime.memory.current
+    return [one for one in senders if now - heard.get(one, -math.inf) > _HEARD_EVERY]
+
+
+def _hear_in_turn(runtime: Runtime, senders: Collection[int], clock: Callable[[], float]) -> bool:
+    """Hear, unless what else sends in this process has just done so, or could not."""
+    with runtime.memory.hearing:
+        late = _late(runtime, senders, clock())
+        if late and clock() < runtime.memory.ask_again:
+            return False
+        return not late or _is_current(runtime, late, clock)
+
+
 def _is_current(runtime: Runtime, senders: Collection[int], clock: Callable[[], float]) -> bool:
-    """Hear what we missed, and see that nothing was sent that the database knows nothing of."""
+    """Hear what we missed, and see that nothing was sent that the database knows nothing of.
+
+    Only both together let anything be sent: who sends beside this waits for the second, too.
+    """
+    began = clock()
     # Both ask the provider; side by side, so that a bulletin starts within its second.
     with ThreadPoolExecutor(max_workers=2) as pool:
         hearing = pool.submit(listening.catch_up, runtime, senders)
@@ -87,4 +107,7 @@ def _is_current(runtime: Runtime, senders: Collection[int], clock: Callable[[], 
             # Noted where it happened; the pages say that it waits, and why.
             runtime.memory.ask_again = clock() + _ASKED_EVERY
             return False
-    return not is_restored
+    if is_restored:
+        return False
+    runtime.memory.current.update(dict.fromkeys(senders, began))
+    return True
