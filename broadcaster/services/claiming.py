@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from broadcaster.core.address import Channel
 from broadcaster.core.segments import count
 from broadcaster.runtime import Runtime
-from broadcaster.storage import claims, hand_overs, installation, outreach, pacing
+from broadcaster.services import heartbeat
+from broadcaster.storage import claims, hand_overs, outreach, pacing
 from broadcaster.storage.claims import Candidate, Chunk, Claim, Lot
 
 _WINDOW = timedelta(hours=24)
@@ -79,10 +80,12 @@ def claim(
         with runtime.reading() as session:
             if not claims.lots(session, within, runtime.clock.now()):
                 return Batch((), waits=False)
+    seen = runtime.memory.beat
     return runtime.run(
         lambda session: _claim(
             session,
             runtime,
+            seen=seen,
             worker=worker,
             limit=limit,
             within=within,
@@ -97,6 +100,7 @@ def _claim(
     session: Session,
     runtime: Runtime,
     *,
+    seen: int,
     worker: str,
     limit: int,
     within: Chunk | None,
@@ -105,7 +109,7 @@ def _claim(
     clock: Callable[[], float],
 ) -> Batch:
     now = runtime.clock.now()
-    if installation.is_restored(session):
+    if not heartbeat.is_current(session, runtime, seen=seen):
         return Batch((), waits=False)
     lots = [
         lot
@@ -219,13 +223,17 @@ def hand_over(
         runtime: the parts.
         worker: who claimed them.
         ready: what there is a free line for. Who left in the meantime is not among the returned,
-            nor is anybody whose sender has been told to wait or to stop since.
+            nor is anybody whose sender has been told to wait or to stop since, and nobody is if the
+            database has fallen back.
             What was put back and claimed again meanwhile is here twice: one hand-over, one request.
         clock: the monotonic clock by which the requests must begin.
     """
     newest = {one.claim.delivery_id: one for one in ready}
+    seen = runtime.memory.beat
 
     def write(session: Session) -> tuple[dict[int, int], float]:
+        if not heartbeat.is_current(session, runtime, seen=seen):
+            return {}, clock()
         now = runtime.clock.now()
         senders = {one.claim.lot.sender_id for one in newest.values()}
         go = {number for number in senders if not pacing.is_standing(session, number, now)}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
 from broadcaster.core.errors import ListUnreadable
 from broadcaster.runtime import Memory
-from broadcaster.services import dispatch, readiness
-from broadcaster.storage import hearing
+from broadcaster.services import claiming, dispatch, heartbeat, readiness
+from broadcaster.services.comparing import Stage
+from broadcaster.storage import hearing, installation
 from broadcaster.testing import FakeProvider
-from tests.restored import backup
+from tests.backup import kept
+from tests.restored import backup, compare
 from tests.world import World, phone
 
 PEOPLE = 5
@@ -117,3 +120,108 @@ def test_one_failure_is_everybodys_who_waits_for_it(going):
     assert asyncio.run(both()) == [False] * 4
     assert going.provider.readings == 1
     assert "list_unreadable" in going.incidents()
+
+
+@contextmanager
+def fallen_back(world):
+    """Keep a copy of the database; give a function that puts it back under the living process."""
+    world.runtime.database.dispose()
+    with kept(world.runtime.settings.database.url) as put_back:
+
+        def fall_back() -> None:
+            world.runtime.database.dispose()
+            put_back()
+
+        yield fall_back
+
+
+def beat(world) -> bool:
+    return heartbeat.beat(world.runtime)
+
+
+def is_restored(world) -> bool:
+    with world.runtime.reading() as session:
+        return installation.is_restored(session)
+
+
+def test_a_database_that_falls_back_under_a_living_process_sends_nothing_again(going):
+    """PostgreSQL failed over to a standby that lagged, or was put back, while a worker lives."""
+    with fallen_back(going) as fall_back:
+        beat(going)
+        assert send(going) == PEOPLE
+        fall_back()
+
+        assert send(going) == 0
+        assert going.bulletin_state(1) == ("held", "restored")
+        assert "restored" in going.incidents()
+        beat(going)
+        assert compare(going).attributed == PEOPLE
+
+
+def test_what_was_claimed_before_the_database_fell_back_is_not_handed_over(going):
+    """The claims are in the copy; only the hand-overs are forgotten."""
+    claimed = going.claim()
+    with fallen_back(going) as fall_back:
+        beat(going)
+        assert len(going.hand_over(claimed)) == PEOPLE
+        fall_back()
+
+        assert going.hand_over(claimed) == []
+        assert is_restored(going)
+        assert going.states() == ["queued"] * PEOPLE
+
+
+def test_a_heartbeat_that_others_count_on_is_no_sign(going):
+    """Several processes share the row; each has seen another number, and none of them a lower one."""
+    others = [replace(going.runtime, memory=Memory()) for _ in range(3)]
+    for _ in range(3):
+        for other in others:
+            heartbeat.beat(other)
+        beat(going)
+    for runtime in (*others, going.runtime, replace(going.runtime, memory=Memory())):
+        worker = f"worker {id(runtime)}"
+        ready = claiming.claim(runtime, worker=worker, limit=1).ready
+        assert len(claiming.hand_over(runtime, worker=worker, ready=ready)) == 1
+
+    assert not is_restored(going)
+
+
+def test_a_clock_that_was_set_back_is_no_sign(going):
+    beat(going)
+    going.clock.advance(hours=-3)
+    beat(going)
+
+    assert send(going) == PEOPLE
+    assert not is_restored(going)
+
+
+def test_a_heartbeat_beside_a_hand_over_is_no_sign(going, monkeypatch):
+    """What this process has seen counts from before the transaction: later it may see more."""
+    standing = installation.standing
+    is_sqlite = going.runtime.database.dialect.name == "sqlite"
+
+    def slow(session):
+        found = standing(session)
+        if not is_sqlite:  # where nobody counts on while another transaction may write
+            beat(going)
+        return found
+
+    beat(going)
+    monkeypatch.setattr(installation, "standing", slow)
+    assert send(going) == PEOPLE
+    assert not is_restored(going)
+
+
+def test_what_fell_back_and_was_compared_is_found_once(going):
+    with fallen_back(going) as fall_back:
+        for _ in range(3):
+            beat(going)
+        send(going)
+        fall_back()
+        send(going)
+        beat(going)
+        assert compare(going).stage is Stage.COMPARED
+
+        going.claim()
+        assert not is_restored(going)
+        assert going.incidents()["restored"] == 1
