@@ -10,7 +10,7 @@ from broadcaster.core.bulletin import BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.services.bulletins import Report
 from broadcaster.services.settling import settling_time
-from broadcaster.storage import installation, pacing
+from broadcaster.storage import incidents, installation, pacing
 from broadcaster.storage.models import Bulletin, Sender
 from broadcaster.storage.senders import of_list, unheard_since
 from broadcaster.web import refusals
@@ -195,6 +195,12 @@ def _restored(bulletin: Bulletin) -> Situation:
     found = _("Nothing of it had gone out. If it is still news, say so.")
     if bulletin.audience is not None:
         found = _("Who had it already is counted below and does not get it again.")
+    elif incidents.was_noted(reading(), "restored_unexplained", bulletin.compared):
+        found = _(
+            "Nothing on that list is known to be of it; but there are messages of which nobody"
+            " knows what they were of. Look in Twilio's log before you send it: whoever had it"
+            " would get it twice."
+        )
     return Situation(
         key="compared",
         title=_("It was compared with Twilio's list"),

@@ -7,18 +7,22 @@ from datetime import timedelta
 
 import pytest
 
+from broadcaster.core.address import Address
 from broadcaster.core.bulletin import BulletinState
+from broadcaster.core.delivery import State
 from broadcaster.core.errors import Conflict
 from broadcaster.core.recurrence import WEEKDAYS, Gap, Overlap, Period, Recurrence
 from broadcaster.runtime import Memory
-from broadcaster.services import bulletins, heartbeat, restoring, series, starting, tending
+from broadcaster.services import brakes, bulletins, heartbeat, restoring, series, starting, tending
 from broadcaster.services.planning import MadeAs
+from broadcaster.storage import lists
 from broadcaster.storage.models import Bulletin
 from broadcaster.testing import FakeProvider
 from tests.restored import backup, bulletin, compare, go_on, recognise
 from tests.world import World, phone
 
 PEOPLE = 5
+OTHER = "whatsapp:+15550100109"
 
 
 @pytest.fixture
@@ -211,3 +215,128 @@ def declare(world) -> None:
 def alter(world, text) -> None:
     """Let the provider's list show other words than those that were sent."""
     world.provider.accepted[:] = [replace(one, text=text) for one in world.provider.accepted]
+
+
+SENT = "Goedemorgen! \N{LEFT DOUBLE QUOTATION MARK}Nieuws\N{RIGHT DOUBLE QUOTATION MARK} nrc.nl/a/b"
+
+
+@pytest.mark.parametrize(
+    "text", ['Goedemorgen! "Nieuws" https://twil.io/x7', "Iets heel anders", ""]
+)
+def test_who_got_something_with_other_words_is_left_to_a_person(newsroom, text):
+    """Other words prove nothing: the provider may have changed them, or keeps none."""
+    number = newsroom.bulletin(text=SENT)
+    with backup(newsroom) as restore:
+        newsroom.send()
+        restore()
+        alter(newsroom, text)
+        assert recognise(newsroom)
+
+        found = compare(newsroom)
+        assert (found.held, found.attributed, found.unexplained) == (PEOPLE, 0, 0)
+        assert newsroom.states() == [State.HELD] * PEOPLE
+        with pytest.raises(Conflict):
+            revise(newsroom, number)
+        go_on(newsroom, number)
+        newsroom.send()
+        assert len(newsroom.provider.sent) == PEOPLE
+        newsroom.check_tallies()
+
+
+def test_a_paused_bulletin_is_compared_with_altered_words_too(newsroom):
+    number = newsroom.bulletin(text=SENT)
+    newsroom.start()
+    with newsroom.runtime.transaction() as session:
+        brakes.pause(session, number, now=newsroom.clock.now())
+    with backup(newsroom) as restore:
+        go_on(newsroom, number)
+        newsroom.send()
+        restore()
+        alter(newsroom, "Een andere tekst")
+        assert recognise(newsroom)
+        assert compare(newsroom).held == PEOPLE
+        go_on(newsroom, number)
+        newsroom.send()
+
+        assert len(newsroom.provider.sent) == PEOPLE
+
+
+def test_who_got_a_bulletin_that_the_copy_lacks_still_gets_the_one_that_it_has_seen_sent(newsroom):
+    """Each message is of one bulletin: what is told by its words leaves nobody in doubt."""
+    newsroom.bulletin(text="Ochtend")
+    with backup(newsroom) as restore:
+        newsroom.send()
+        newsroom.bulletin(text="Middag")
+        newsroom.send()
+        restore()
+        assert recognise(newsroom)
+
+        found = compare(newsroom)
+        assert (found.attributed, found.held, found.unexplained) == (PEOPLE, 0, PEOPLE)
+        assert State.HELD not in newsroom.states()
+
+
+def test_who_got_nothing_since_the_copy_is_in_no_doubt(newsroom):
+    """Only two of five have something that may be it."""
+    number = newsroom.bulletin(text=SENT)
+    with backup(newsroom) as restore:
+        newsroom.send()
+        del newsroom.provider.accepted[2:]
+        restore()
+        alter(newsroom, "Een andere tekst")
+        assert recognise(newsroom)
+        assert compare(newsroom).held == 2
+        go_on(newsroom, number)
+        newsroom.send()
+
+        assert len(newsroom.provider.sent) == PEOPLE + 3
+
+
+def test_what_another_number_sent_leaves_nobody_in_doubt(newsroom):
+    """The list is carried by one number for each channel, and this came from another."""
+    newsroom.bulletin(text=SENT)
+    with backup(newsroom) as restore:
+        newsroom.send()
+        restore()
+        with newsroom.runtime.transaction() as session:
+            lists.get_or_add_sender(session, Address.parse(OTHER), newsroom.clock.now())
+        newsroom.provider.accepted[:] = [
+            replace(one, sender=Address.parse(OTHER), text="Anders")
+            for one in newsroom.provider.accepted
+        ]
+        assert recognise(newsroom)
+        found = compare(newsroom)
+
+        assert (found.held, found.unexplained) == (0, PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        (SENT, "attributed"),
+        ('Goedemorgen! "Nieuws" https://twil.io/x7', "held"),
+        ("", "bulletin"),
+        ("Iets heel anders", "untouched"),
+    ],
+)
+def test_a_bulletin_of_tomorrow_that_may_have_been_sent_early_waits_for_a_person(
+    newsroom, text, state
+):
+    number = newsroom.bulletin(text=SENT)
+    unschedule(newsroom, number)
+    schedule(newsroom, number, hours=20)
+    with backup(newsroom) as restore:
+        with newsroom.runtime.transaction() as session:
+            session.get_one(Bulletin, number).starts_at = newsroom.clock.now()
+        newsroom.send()
+        assert len(newsroom.provider.sent) == PEOPLE
+        restore()
+        alter(newsroom, text)
+        assert recognise(newsroom)
+        found = compare(newsroom)
+
+        assert found.attributed == (PEOPLE if state == "attributed" else 0)
+        assert found.held == (PEOPLE if state == "held" else 0)
+        was = newsroom.bulletin_state(number)
+        assert was == (("scheduled", None) if state == "untouched" else ("held", "restored"))
+        assert bool(bulletin(newsroom, number).compared) is (state != "untouched")
