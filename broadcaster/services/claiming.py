@@ -61,6 +61,7 @@ def claim(
     look: bool = True,
     lead: float = pacing.LEAD,
     turn: int = 0,
+    may_go: Callable[[Lot], bool] = lambda _lot: True,
     clock: Callable[[], float] = monotonic,
 ) -> Batch:
     """Claim deliveries that may go now, no more than their senders' pace allows.
@@ -74,6 +75,7 @@ def claim(
         lead: no slot is nearer than so many seconds.
         turn: which bulletin comes first, counted around: one that is long under way must not keep a
             later one on the same number from beginning.
+        may_go: asked of each bulletin and sender before anything of it is claimed.
         clock: the monotonic clock by which the slots are given.
     """
     if look:
@@ -91,6 +93,7 @@ def claim(
             within=within,
             lead=lead,
             turn=turn,
+            may_go=may_go,
             clock=clock,
         )
     )
@@ -106,6 +109,7 @@ def _claim(
     within: Chunk | None,
     lead: float,
     turn: int,
+    may_go: Callable[[Lot], bool],
     clock: Callable[[], float],
 ) -> Batch:
     now = runtime.clock.now()
@@ -116,6 +120,7 @@ def _claim(
         for lot in claims.lots(session, within, now)
         if not pacing.is_standing(session, lot.sender_id, now)
         and (lot.not_after is None or now < lot.not_after)
+        and may_go(lot)
     ]
     lots = _in_turn(lots, turn)
     shared = (lot for lot in lots if _rate(runtime, lot) or _daily_limit(runtime, lot))

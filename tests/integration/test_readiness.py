@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from broadcaster.core.errors import ListUnreadable
 from broadcaster.runtime import Memory
-from broadcaster.services import claiming, dispatch, heartbeat, readiness
+from broadcaster.services import brakes, claiming, dispatch, heartbeat, readiness
 from broadcaster.services.comparing import Stage
 from broadcaster.storage import hearing, installation
 from broadcaster.testing import FakeProvider
 from tests.backup import kept
-from tests.restored import backup, compare
+from tests.missed import missed
+from tests.restored import backup, compare, go_on
 from tests.world import World, phone
 
 PEOPLE = 5
@@ -225,3 +227,86 @@ def test_what_fell_back_and_was_compared_is_found_once(going):
         going.claim()
         assert not is_restored(going)
         assert going.incidents()["restored"] == 1
+
+
+def pause(world) -> None:
+    with world.runtime.transaction() as session:
+        brakes.pause(session, 1, now=world.clock.now())
+
+
+def got(world, text="Goedemorgen!") -> list[str]:
+    """Whom a bulletin was sent to; a stop that was missed is answered by a message, too."""
+    return sorted(one.recipient.wire for one in world.provider.sent if one.text == text)
+
+
+@pytest.fixture
+def paused(going) -> World:
+    """A worker that has heard lives; its bulletin was paused, and somebody left unheard meanwhile."""
+    assert asyncio.run(readiness.may_send(going.runtime))
+    pause(going)
+    going.clock.advance(minutes=5)
+    assert send(going) == 0
+    missed(going, phone(0), "STOP", ago=60)
+    return going
+
+
+def test_who_left_unheard_during_a_pause_gets_nothing_when_it_goes_on(paused):
+    """The web was down for a while, and a worker was not."""
+    go_on(paused, 1)
+
+    assert send(paused) == PEOPLE - 1
+    assert got(paused) == [phone(number) for number in range(1, PEOPLE)]
+
+
+def test_every_process_hears_before_it_goes_on(paused):
+    """Another one has just done so; its memory is its own."""
+    other = replace(paused.runtime, memory=Memory())
+    asyncio.run(readiness.may_send(other))
+    go_on(paused, 1)
+    asyncio.run(readiness.may_send(other, look=True))
+    paused.provider.readings = 0
+    send(paused)
+
+    assert paused.provider.readings
+    assert got(paused) == [phone(number) for number in range(1, PEOPLE)]
+
+
+def test_while_nobody_can_be_heard_it_does_not_go_on_and_keeps_no_other_waiting(paused):
+    paused.text(phone(9), "SPORT AAN")
+    paused.bulletin("SPORT", text="Uitslagen")
+    paused.start()
+    paused.provider.unreadable = "timeout"
+    go_on(paused, 1)
+    send(paused)
+    assert (got(paused), got(paused, "Uitslagen")) == ([], [phone(9)])
+
+    paused.provider.unreadable = None
+    paused.runtime.memory.ask_again = float("-inf")
+    send(paused)  # hears beside what else goes out
+    send(paused)
+    assert got(paused) == [phone(number) for number in range(1, PEOPLE)]
+
+
+def test_it_is_heard_for_once_each_time_it_goes_on(paused):
+    go_on(paused, 1)
+    asyncio.run(readiness.may_send(paused.runtime, look=True))
+    paused.provider.readings = 0
+    asyncio.run(readiness.may_send(paused.runtime, look=True))
+    assert not paused.provider.readings
+
+    pause(paused)
+    go_on(paused, 1)
+    asyncio.run(readiness.may_send(paused.runtime, look=True))
+    assert paused.provider.readings
+
+
+def test_a_bulletin_that_goes_on_beside_another_is_held_back_by_the_claim(paused):
+    """The pipeline of the other one looks every few seconds only."""
+    go_on(paused, 1)
+    may_go = partial(readiness.may_claim, paused.runtime)
+    ready = claiming.claim(paused.runtime, worker="worker", limit=9, may_go=may_go).ready
+    assert not ready
+    assert asyncio.run(readiness.may_send(paused.runtime))
+
+    ready = claiming.claim(paused.runtime, worker="worker", limit=9, may_go=may_go).ready
+    assert len(ready) == PEOPLE - 1
