@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import Engine as Database
@@ -64,7 +65,10 @@ class Memory:
 
     Attributes:
         sightings: unknown deliveries, by id and attempt.
-        heard: when this process last read the provider's list of texts to a sender, by its id.
+        current: when this process last heard what we missed on a sender, and saw that the database
+            knows what it sent, by its id.
+        hearing: held by whoever does that before sending goes on.
+        heard_for: bulletins that went on after a wait, by id and version, once that was done since.
         canary: the message that is being watched, if one is.
         next_canary: when another may be chosen.
         beat: the highest heartbeat of the database that this process has seen.
@@ -76,7 +80,9 @@ class Memory:
     """
 
     sightings: dict[tuple[int, int], Sighting] = field(default_factory=dict)
-    heard: dict[int, float] = field(default_factory=dict)
+    current: dict[int, float] = field(default_factory=dict)
+    hearing: Lock = field(default_factory=Lock)
+    heard_for: frozenset[tuple[int, int]] = frozenset()
     canary: Canary | None = None
     next_canary: float = -math.inf
     beat: int = 0

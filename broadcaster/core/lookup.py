@@ -10,6 +10,7 @@ quotation marks differently. So other words alone never prove that a message is 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from broadcaster.core.messages import Direction, Listed, ProviderStatus
 #: under way. It costs nothing to be generous, for every message that we know of is left out; a day
 #: would be too much, because a daily bulletin may say the same each morning.
 CLOCK_SLACK = timedelta(hours=6)
+_LINK = re.compile(r"\b(?:https?://)?[\w-]+(?:\.[\w-]+)+(?:/\S*)?", re.IGNORECASE)
 _NOT_TAKEN = frozenset({ProviderStatus.FAILED, ProviderStatus.CANCELED})
 
 
@@ -72,6 +74,22 @@ def words(text: str) -> str:
     """Return a text without what a provider may change of it: line ends, and blanks around it."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     return unicodedata.normalize("NFC", plain)
+
+
+def letters(text: str) -> str:
+    """Return what stays of a text whatever a provider changes in it: letters and digits, no links.
+
+    Twilio writes quotation marks, dashes and the like differently (smart encoding) and shortens
+    links.
+    """
+    plain = unicodedata.normalize("NFKD", _LINK.sub(" ", text)).casefold()
+    return "".join(character for character in plain if character.isalnum())
+
+
+def may_be(message: Listed, text: str) -> bool:
+    """Tell whether a message has the words of a text, with something before, after or altered."""
+    said = letters(text)
+    return words(text) in words(message.text) or (bool(said) and said in letters(message.text))
 
 
 def earliest(handed: datetime, now: datetime) -> datetime:

@@ -125,7 +125,8 @@ def refuse_uncompared(session: Session, bulletin: Bulletin) -> None:
     Raises:
         Conflict: it was not yet.
     """
-    restored = bulletin.held_reason == HeldReason.RESTORED and bulletin.compared is None
+    is_held = bulletin.state == BulletinState.HELD
+    restored = is_held and bulletin.held_reason == HeldReason.RESTORED and bulletin.compared is None
     if restored or installation.is_restored(session):
         message = (
             "The database was restored and is still being compared with the provider's list;"

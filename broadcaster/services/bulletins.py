@@ -135,10 +135,13 @@ def revise(
 
     Raises:
         NotFound: there is no such bulletin or list.
-        Conflict: somebody else changed it, or it is already going out.
+        Conflict: somebody else changed it, it is already going out, or it is being compared with
+            the provider's list, by its words.
         InvalidInput: the text cannot be sent.
     """
     bulletin = _editable(session, bulletin_id, version)
+    if bulletin.state != BulletinState.DRAFT:
+        brakes.refuse_uncompared(session, bulletin)
     if not is_rewritable(session, bulletin):
         message = (
             "Some people may have this bulletin already, so its text can no longer be changed."
@@ -150,9 +153,7 @@ def revise(
     if bulletin.audience is not None:
         deliveries.discard(session, bulletin.id)
         bulletin.audience = bulletin.started = bulletin.moved = None
-        bulletin.held_reason = bulletin.held_code = None
-    _to(bulletin, BulletinState.DRAFT, now)
-    bulletin.starts_at = None
+    _to_draft(bulletin, now)
     session.flush()
     return bulletin
 
@@ -252,12 +253,16 @@ def unschedule(session: Session, bulletin_id: int, *, version: int, now: datetim
 
     Raises:
         NotFound: there is no such bulletin.
-        Conflict: it was changed, or is already going out.
+        Conflict: it was changed, is already going out, or is being compared with the provider's
+            list.
     """
     bulletin = _editable(session, bulletin_id, version)
-    on_its_way = bulletin.audience is not None
-    _to(bulletin, BulletinState.HELD if on_its_way else BulletinState.DRAFT, now)
-    bulletin.starts_at = bulletin.starts_at if on_its_way else None
+    if bulletin.state != BulletinState.DRAFT:
+        brakes.refuse_uncompared(session, bulletin)
+    if bulletin.audience is not None:
+        _to(bulletin, BulletinState.HELD, now)
+    else:
+        _to_draft(bulletin, now)
     session.flush()
     return bulletin
 
@@ -325,6 +330,12 @@ def _editable(session: Session, bulletin_id: int, version: int) -> Bulletin:
         message = "Somebody changed this bulletin after you opened it."
         raise Conflict(message)
     return bulletin
+
+
+def _to_draft(bulletin: Bulletin, now: datetime) -> None:
+    """Make a draft of it, of which nothing is left of what it was held for."""
+    _to(bulletin, BulletinState.DRAFT, now)
+    bulletin.starts_at = bulletin.held_reason = bulletin.held_code = None
 
 
 def _to(bulletin: Bulletin, state: BulletinState, now: datetime) -> None:

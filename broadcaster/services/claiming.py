@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
 from broadcaster.runtime import Runtime
+from broadcaster.services import heartbeat
 from broadcaster.services.pace import pace_of
-from broadcaster.storage import claims, hand_overs, installation, outreach, pacing
+from broadcaster.storage import claims, hand_overs, outreach, pacing
 from broadcaster.storage.claims import Candidate, Chunk, Claim, Lot
 
 _WINDOW = timedelta(hours=24)
@@ -60,6 +61,7 @@ def claim(
     look: bool = True,
     lead: float = pacing.LEAD,
     turn: int = 0,
+    may_go: Callable[[Lot], bool] = lambda _lot: True,
     clock: Callable[[], float] = monotonic,
 ) -> Batch:
     """Claim deliveries that may go now, no more than their senders' pace allows.
@@ -73,21 +75,25 @@ def claim(
         lead: no slot is nearer than so many seconds.
         turn: which bulletin comes first, counted around: one that is long under way must not keep a
             later one on the same number from beginning.
+        may_go: asked of each bulletin and sender before anything of it is claimed.
         clock: the monotonic clock by which the slots are given.
     """
     if look:
         with runtime.reading() as session:
             if not claims.lots(session, within, runtime.clock.now()):
                 return Batch((), waits=False)
+    seen = runtime.memory.beat
     return runtime.run(
         lambda session: _claim(
             session,
             runtime,
+            seen=seen,
             worker=worker,
             limit=limit,
             within=within,
             lead=lead,
             turn=turn,
+            may_go=may_go,
             clock=clock,
         )
     )
@@ -97,21 +103,24 @@ def _claim(
     session: Session,
     runtime: Runtime,
     *,
+    seen: int,
     worker: str,
     limit: int,
     within: Chunk | None,
     lead: float,
     turn: int,
+    may_go: Callable[[Lot], bool],
     clock: Callable[[], float],
 ) -> Batch:
     now = runtime.clock.now()
-    if installation.is_restored(session):
+    if not heartbeat.is_current(session, runtime, seen=seen):
         return Batch((), waits=False)
     lots = [
         lot
         for lot in claims.lots(session, within, now)
         if not pacing.is_standing(session, lot.sender_id, now)
         and (lot.not_after is None or now < lot.not_after)
+        and may_go(lot)
     ]
     lots = _in_turn(lots, turn)
     shared = (lot for lot in lots if _has_limit(runtime, lot))
@@ -213,13 +222,17 @@ def hand_over(
         runtime: the parts.
         worker: who claimed them.
         ready: what there is a free line for. Who left in the meantime is not among the returned,
-            nor is anybody whose sender has been told to wait or to stop since.
+            nor is anybody whose sender has been told to wait or to stop since, and nobody is if the
+            database has fallen back.
             What was put back and claimed again meanwhile is here twice: one hand-over, one request.
         clock: the monotonic clock by which the requests must begin.
     """
     newest = {one.claim.delivery_id: one for one in ready}
+    seen = runtime.memory.beat
 
     def write(session: Session) -> tuple[dict[int, int], float]:
+        if not heartbeat.is_current(session, runtime, seen=seen):
+            return {}, clock()
         now = runtime.clock.now()
         senders = {one.claim.lot.sender_id for one in newest.values()}
         go = {number for number in senders if not pacing.is_standing(session, number, now)}

@@ -71,9 +71,10 @@ async def send_waiting(
     """
     worker = str(uuid.uuid4())
     first = claiming.Batch((), waits=False)
-    if await readiness.may_send(runtime):
+    if await readiness.may_send(runtime, look=True):
         limit = runtime.settings.sending.concurrency
-        first = claiming.claim(runtime, worker=worker, limit=limit, within=within)
+        may_go = partial(readiness.may_claim, runtime)
+        first = claiming.claim(runtime, worker=worker, limit=limit, within=within, may_go=may_go)
     if not first.ready and not first.waits:
         return 0
     async with runtime.provider.connect() as connection:
@@ -214,6 +215,7 @@ class _Pipeline:
             look=work.look,
             lead=self._reach.seconds,
             turn=self._turn,
+            may_go=partial(readiness.may_claim, self._runtime),
         )
 
     def _measure(self) -> None:

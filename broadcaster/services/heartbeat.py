@@ -59,6 +59,25 @@ def _beat(session: Session, *, runtime: Runtime, seen: int) -> tuple[int, bool]:
     return row.beat, row.restored is not None
 
 
+def is_current(session: Session, runtime: Runtime, *, seen: int) -> bool:
+    """Tell whether the database may be sent from: not restored, and not behind what was seen of it.
+
+    PostgreSQL may fall back under a process that lives, to a standby that lagged or to a copy. Then
+    that is written down in this transaction, which may do nothing else.
+
+    Args:
+        session: a transaction that may write, and has taken no lock yet.
+        runtime: the clock.
+        seen: what ``runtime.memory.beat`` was before the transaction began: no later one can find
+            less, whoever counts on meanwhile.
+    """
+    beat, restored = installation.standing(session)
+    if beat < seen and restored is None:
+        restoring.declare(session, runtime, "heartbeat")
+        return False
+    return restored is None
+
+
 def _read(path: Path) -> int:
     """Return the number that was kept; 0 if there is none that can be read."""
     try:

@@ -8,7 +8,7 @@ answered: each at most once, by one message, if nobody has answered yet and they
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -89,25 +89,20 @@ def needs_hearing(session: Session, sender_ids: Collection[int], since: datetime
     return hearing.unheard(session, sender_ids, since)
 
 
-def catch_up(
-    runtime: Runtime, sender_ids: Collection[int], *, clock: Callable[[], float] = monotonic
-) -> int:
+def catch_up(runtime: Runtime, sender_ids: Collection[int]) -> int:
     """Apply and answer every text that we missed; return how many there were.
 
     Args:
         runtime: the parts.
         sender_ids: the numbers that people texted.
-        clock: the monotonic clock.
 
     Raises:
         Unheard: the list of one of them could not be read; that of the others was.
     """
-    return asyncio.run(_catch_up(runtime, sender_ids, clock))
+    return asyncio.run(_catch_up(runtime, sender_ids))
 
 
-async def _catch_up(
-    runtime: Runtime, sender_ids: Collection[int], clock: Callable[[], float]
-) -> int:
+async def _catch_up(runtime: Runtime, sender_ids: Collection[int]) -> int:
     with runtime.reading() as session:
         senders = hearing.senders(session, sender_ids)
     if not senders:
@@ -116,7 +111,6 @@ async def _catch_up(
     due: list[_Due] = []
     async with runtime.provider.connect() as connection:
         for sender in senders:
-            began = clock()
             try:
                 missed, until = await _missed(runtime, connection, sender)
             except ListUnreadable as error:
@@ -128,7 +122,6 @@ async def _catch_up(
                 applied += new
                 due.extend([answer] if answer else [])
             _note_heard(runtime, sender, until)
-            runtime.memory.heard[sender.id] = began
         await _answer_all(runtime, connection, due)
     if applied:
         _log.info("caught_up", texts=applied, answers=len(due))

@@ -13,11 +13,14 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import monotonic
+from typing import NamedTuple
 
 from broadcaster.core.errors import ListUnreadable, Unheard
 from broadcaster.runtime import Runtime
 from broadcaster.services import listening, restoring
 from broadcaster.storage import bulletins
+from broadcaster.storage.bulletins import Going
+from broadcaster.storage.claims import Lot
 
 # Seconds between two looks whether anything has to be heard again while bulletins go out.
 _CHECKED_EVERY = 5.0
@@ -45,37 +48,101 @@ def may_start(
     return _is_current(runtime, senders, clock)
 
 
-async def may_send(runtime: Runtime, *, clock: Callable[[], float] = monotonic) -> bool:
+async def may_send(
+    runtime: Runtime, *, look: bool = False, clock: Callable[[], float] = monotonic
+) -> bool:
     """Tell whether what is going out may go on.
 
     A process that has just begun hears first. Later it listens beside the sending, and goes on for
-    a while when it cannot.
+    a while when it cannot. What a person let go on is claimed once it was heard for, and keeps no
+    other waiting (``may_claim``).
 
     Args:
         runtime: the parts.
+        look: look now, however short ago that was.
         clock: the monotonic clock.
     """
     memory, now = runtime.memory, clock()
-    if now < memory.checked + _CHECKED_EVERY:
+    if now < memory.checked + _CHECKED_EVERY and not look:
         return True
     with runtime.reading() as session:
-        senders = bulletins.senders_going(session)
-    heard = {sender: memory.heard.get(sender, -math.inf) for sender in senders}
-    late = [sender for sender, when in heard.items() if now - when > _HEARD_EVERY]
-    if late and now >= memory.ask_again:
-        hear = partial(_is_current, runtime, late, clock)
-        deaf = any(now - heard[sender] > _DEAF_FOR for sender in late)
-        work = asyncio.get_running_loop().run_in_executor(None, hear)
-        if deaf and not await work:
-            return False
-    elif any(now - when > _DEAF_FOR for when in heard.values()):
+        going = bulletins.going(session)
+        senders = bulletins.senders_going(session) if going else []
+        unheard = {one for one, goes_on in going.items() if goes_on} - memory.heard_for
+        theirs = bulletins.senders(session, [one.bulletin_id for one in unheard])
+    wanted = _Wanted(senders, theirs, frozenset(unheard), asked=clock())
+    due = wanted.due(runtime, now)
+    is_deaf = any(now - memory.current.get(sender, -math.inf) > _DEAF_FOR for sender in due)
+    waits = is_deaf or (bool(unheard) and len(unheard) == len(going))
+    if due and now >= memory.ask_again:
+        # Beside the sending one is enough: the list may be slower than we ask for it.
+        if waits or not memory.hearing.locked():
+            hear = partial(_hear_in_turn, runtime, wanted, clock)
+            work = asyncio.get_running_loop().run_in_executor(None, hear)
+            if waits and not await work and is_deaf:
+                return False
+    elif is_deaf:
         return False
     memory.checked = clock()
     return True
 
 
+def may_claim(runtime: Runtime, lot: Lot) -> bool:
+    """Tell whether a bulletin may be claimed from: one that goes on after a wait was heard for.
+
+    While it waited nobody listened, and its next look at the list may be a minute away.
+
+    Args:
+        runtime: the parts.
+        lot: what the bulletin sends by one sender, as it goes out now.
+    """
+    if not lot.is_continued or (lot.bulletin_id, lot.version) in runtime.memory.heard_for:
+        return True
+    runtime.memory.checked = -math.inf
+    return False
+
+
+class _Wanted(NamedTuple):
+    """What is to be heard before, or while, something goes out.
+
+    Args:
+        senders: our numbers that something goes out from.
+        theirs: those of them that the unheard bulletins use.
+        unheard: bulletins that a person let go on since they were heard for.
+        asked: when that was seen.
+    """
+
+    senders: Collection[int]
+    theirs: Collection[int]
+    unheard: frozenset[Going]
+    asked: float
+
+    def due(self, runtime: Runtime, now: float) -> list[int]:
+        """Return the numbers that were heard too long ago, or not since somebody let one go on."""
+        heard = runtime.memory.current
+        late = {one for one in self.senders if now - heard.get(one, -math.inf) > _HEARD_EVERY}
+        return sorted(late | {one for one in self.theirs if heard.get(one, -math.inf) < self.asked})
+
+
+def _hear_in_turn(runtime: Runtime, wanted: _Wanted, clock: Callable[[], float]) -> bool:
+    """Hear, unless what else sends in this process has just done so, or could not."""
+    memory = runtime.memory
+    with memory.hearing:
+        due = wanted.due(runtime, clock())
+        if due and clock() < memory.ask_again:
+            return False
+        if due and not _is_current(runtime, due, clock):
+            return False
+        memory.heard_for |= wanted.unheard
+        return True
+
+
 def _is_current(runtime: Runtime, senders: Collection[int], clock: Callable[[], float]) -> bool:
-    """Hear what we missed, and see that nothing was sent that the database knows nothing of."""
+    """Hear what we missed, and see that nothing was sent that the database knows nothing of.
+
+    Only both together let anything be sent: who sends beside this waits for the second, too.
+    """
+    began = clock()
     # Both ask the provider; side by side, so that a bulletin starts within its second.
     with ThreadPoolExecutor(max_workers=2) as pool:
         hearing = pool.submit(listening.catch_up, runtime, senders)
@@ -87,4 +154,7 @@ def _is_current(runtime: Runtime, senders: Collection[int], clock: Callable[[], 
             # Noted where it happened; the pages say that it waits, and why.
             runtime.memory.ask_again = clock() + _ASKED_EVERY
             return False
-    return not is_restored
+    if is_restored:
+        return False
+    runtime.memory.current.update(dict.fromkeys(senders, began))
+    return True

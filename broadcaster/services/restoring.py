@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Address, Channel
 from broadcaster.core.bulletin import BulletinState, HeldReason
+from broadcaster.core.errors import ListUnreadable
 from broadcaster.core.lookup import is_hidden, is_ours, is_taken, words
 from broadcaster.core.messages import Listed
 from broadcaster.ports import Connection
@@ -54,8 +55,17 @@ def recognise(runtime: Runtime, sender_ids: Collection[int]) -> bool:
         if installation.is_restored(session):
             return True
         senders = hearing.senders(session, sender_ids)
-    if not senders or not asyncio.run(_has_strangers(runtime, senders)):
-        return False
+    try:
+        if not senders or not asyncio.run(_has_strangers(runtime, senders)):
+            return False
+    except ListUnreadable as error:
+        _log.warning("list_unreadable", reason=error.reason)
+        runtime.run(
+            lambda session: incidents.note(
+                session, "list_unreadable", "newest messages", runtime.clock.now()
+            )
+        )
+        raise
     runtime.run(lambda session: declare(session, runtime, "messages"))
     return True
 

@@ -127,7 +127,8 @@ def change_following(
 
     Raises:
         NotFound: there is no such bulletin, or it is not part of a series.
-        Conflict: it was changed, has begun, or its series has ended.
+        Conflict: it was changed, has begun, its series has ended, or one of them is being compared
+            with the provider's list.
         InvalidInput: the text cannot be sent.
     """
     bulletins.check_text(text)
@@ -140,6 +141,9 @@ def change_following(
     _check_changeable(series, bulletin, version)
     later = stored.lock_unstarted(session, series.id, after=occurrence)
     changed = [bulletin, *(one for one in later if one.text == series.text)]
+    for one in changed:
+        if one.state != BulletinState.DRAFT:
+            brakes.refuse_uncompared(session, one)
     for one in changed:
         one.text = text
         one.version += 1

@@ -67,12 +67,15 @@ def _hold_late(session: Session, *, runtime: Runtime, number: int) -> None:
     if bulletin is None:
         return
     if bulletin.state == BulletinState.SCHEDULED and _is_late(runtime, bulletin, now):
-        _hold(bulletin, HeldReason.LATE, now)
+        # It may have gone out in what a restored database forgot.
+        restored = installation.is_restored(session)
+        _hold(bulletin, HeldReason.RESTORED if restored else HeldReason.LATE, now)
 
 
 def _hold(bulletin: Bulletin, reason: HeldReason, now: datetime) -> None:
     _to(bulletin, BulletinState.HELD, now)
-    bulletin.held_reason = reason.value
+    bulletin.held_reason, bulletin.held_code = reason.value, None
+    bulletin.compared = None
     _log.warning("bulletin_held", bulletin=bulletin.id, reason=reason.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, or_, select, true, union, update
 from sqlalchemy.orm import Session
@@ -211,6 +212,28 @@ def _senders(session: Session, which: ColumnElement[bool]) -> Sequence[int]:
     )
     found = union(by_list.where(which), by_delivery.where(which))
     return sorted(session.execute(found).scalars())
+
+
+class Going(NamedTuple):
+    """A bulletin that is going out; each time that it begins to, or goes on, has its own version."""
+
+    bulletin_id: int
+    version: int
+
+
+#: It waited on its way: a bulletin that has just begun was not changed since.
+IS_CONTINUED = Bulletin.changed.is_distinct_from(Bulletin.started)
+
+
+def going(session: Session) -> dict[Going, bool]:
+    """Return what is going out, and whether it goes on after a wait."""
+    rows = session.connection().execute(_GOING).all()
+    return {Going(row.id, row.version): bool(row.is_continued) for row in rows}
+
+
+_GOING = select(Bulletin.id, Bulletin.version, IS_CONTINUED.label("is_continued")).where(
+    Bulletin.state == BulletinState.SENDING.value
+)
 
 
 def sending(session: Session) -> Sequence[Bulletin]:

@@ -19,6 +19,7 @@ from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import SkipReason, State
 from broadcaster.storage import tallies
 from broadcaster.storage.audience import BLOCKED, CONSENTS, SUSPENDED
+from broadcaster.storage.bulletins import IS_CONTINUED
 from broadcaster.storage.ids import IdList, among
 from broadcaster.storage.models import (
     Bulletin,
@@ -44,6 +45,8 @@ class Lot:
     """What one bulletin sends by one sender: everything its deliveries have in common."""
 
     bulletin_id: int
+    version: int
+    is_continued: bool
     list_id: int
     text: str = field(repr=False)
     not_after: datetime | None
@@ -97,6 +100,8 @@ _WITHIN = Delivery.id.between(bindparam("first"), bindparam("last"))
 _GOING = (
     select(
         Bulletin.id.label("bulletin_id"),
+        Bulletin.version,
+        IS_CONTINUED.label("is_continued"),
         Bulletin.list_id,
         Bulletin.text,
         Bulletin.not_after,

@@ -31,3 +31,9 @@ def recent(session: Session, limit: int) -> Sequence[Incident]:
         .scalars()
         .all()
     )
+
+
+def was_noted(session: Session, kind: str, since: datetime) -> bool:
+    """Tell whether an incident of this kind was counted since a moment."""
+    found = select(Incident.kind).where(Incident.kind == kind, Incident.last >= since).limit(1)
+    return session.execute(found).first() is not None

@@ -30,6 +30,15 @@ def is_restored(session: Session) -> bool:
 _RESTORED = select(Installation.restored)
 
 
+def standing(session: Session) -> tuple[int, datetime | None]:
+    """Return the heartbeat, and since when the database counts as restored, if it does."""
+    row = session.connection().execute(_STANDING).one()
+    return row.beat, row.restored
+
+
+_STANDING = select(Installation.beat, Installation.restored)
+
+
 def set_restored(session: Session, moment: datetime) -> None:
     """Let a restore count from another moment."""
     lock(session).restored = moment

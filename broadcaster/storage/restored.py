@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from broadcaster.core.bulletin import BulletinState, HeldReason
+from broadcaster.core.bulletin import ON_ITS_WAY, BulletinState, HeldReason
 from broadcaster.storage.models import Bulletin, Delivery, Subscriber
 
 _OVER = [BulletinState.FINISHED.value, BulletinState.CANCELLED.value]
-_GOING = [BulletinState.SENDING.value, BulletinState.PAUSED.value]
+_ON_THEIR_WAY = [state.value for state in ON_ITS_WAY]
 
 
 def people_at(session: Session, indexes: Collection[bytes]) -> dict[bytes, int]:
@@ -24,15 +24,15 @@ def people_at(session: Session, indexes: Collection[bytes]) -> dict[bytes, int]:
 
 
 def to_hold(session: Session, now: datetime) -> Sequence[int]:
-    """Return the bulletins that are going out or would start now, and those held for a restore."""
+    """Return the bulletins that are on their way, held for whatever reason, or would start now.
+
+    One that was held in the backup may have gone on after it.
+    """
     due = (Bulletin.state == BulletinState.SCHEDULED.value) & (Bulletin.starts_at <= now)
-    held = (Bulletin.state == BulletinState.HELD.value) & (
-        Bulletin.held_reason == HeldReason.RESTORED.value
-    )
     return (
         session.execute(
             select(Bulletin.id)
-            .where(or_(Bulletin.state.in_(_GOING), due, held))
+            .where(or_(Bulletin.state.in_(_ON_THEIR_WAY), due))
             .order_by(Bulletin.id)
         )
         .scalars()

@@ -10,7 +10,7 @@ from broadcaster.core.bulletin import BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.services.bulletins import Report
 from broadcaster.services.settling import settling_time
-from broadcaster.storage import deliveries, installation, pacing
+from broadcaster.storage import deliveries, incidents, installation, pacing
 from broadcaster.storage.models import Bulletin, Sender
 from broadcaster.storage.senders import of_bulletin, unheard_since
 from broadcaster.web import refusals
@@ -24,6 +24,8 @@ from broadcaster.web.wording import gettext as _
 _NOTICEABLE = timedelta(seconds=3)
 # Whom the provider had a fault with is asked again sooner than this.
 _PUT_OFF = timedelta(minutes=10)
+# Progress is noted every five seconds.
+_STANDS = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ def situation(found: Report, now: datetime) -> Situation | None:
         ),
         BulletinState.HELD: lambda: _held(found),
         BulletinState.SCHEDULED: lambda: _unheard(bulletin, now),
-        BulletinState.SENDING: lambda: _standing_still(found) or _put_off(found, now),
+        BulletinState.SENDING: lambda: _standing_still(found, now) or _put_off(found, now),
     }
     known = words.get(bulletin.state)
     return known() if known else None
@@ -189,19 +191,31 @@ def _restored(bulletin: Bulletin) -> Situation:
             ],
             may_go_on=False,
         )
-    compared = _(
-        "The database was put back from a backup. On %(moment)s this bulletin was compared with"
-        " Twilio's list.",
-        moment=moment(bulletin.compared, bulletin.zone),
-    )
-    found = _("Nothing of it had gone out. If it is still news, say so.")
-    if bulletin.audience is not None:
-        found = _("Who had it already is counted below and does not get it again.")
     return Situation(
         key="compared",
         title=_("It was compared with Twilio's list"),
-        words=[f"{compared} {found}", *_end(bulletin)],
+        words=[_compared(bulletin, bulletin.compared), *_end(bulletin)],
     )
+
+
+def _compared(bulletin: Bulletin, when: datetime) -> str:
+    """Say what the comparison came to, and no more than it did."""
+    compared = _(
+        "The database was put back from a backup. On %(moment)s this bulletin was compared with"
+        " Twilio's list.",
+        moment=moment(when, bulletin.zone),
+    )
+    if bulletin.audience is not None:
+        found = _("Who had it already is counted below and does not get it again.")
+    elif incidents.was_noted(reading(), "restored_unexplained", when):
+        found = _(
+            "Nothing on that list is known to be of it; but there are messages of which nobody"
+            " knows what they were of. Look in Twilio's log before you send it: whoever had it"
+            " would get it twice."
+        )
+    else:
+        found = _("Nothing of it had gone out. If it is still news, say so.")
+    return f"{compared} {found}"
 
 
 def _unheard(bulletin: Bulletin, now: datetime) -> Situation | None:
@@ -221,10 +235,10 @@ def _unheard(bulletin: Bulletin, now: datetime) -> Situation | None:
     )
 
 
-def _standing_still(found: Report) -> Situation | None:
+def _standing_still(found: Report, now: datetime) -> Situation | None:
     stopped = _stopped(found) if found.waiting else None
     if stopped is None:
-        return None
+        return _cannot_hear(found, now)
     sender, code = stopped
     return Situation(
         key="standing",
@@ -261,6 +275,27 @@ def _put_off(found: Report, now: datetime) -> Situation | None:
             ),
             *_end(found.bulletin),
         ],
+    )
+
+
+def _cannot_hear(found: Report, now: datetime) -> Situation | None:
+    """Say why nobody gets further: a process that has begun sends nothing before it could hear."""
+    moved = found.bulletin.moved
+    stands = found.waiting and moved is not None and now - moved > _STANDS
+    if not stands or unheard_since(reading(), found.bulletin.id) is None:
+        return None
+    return Situation(
+        key="deaf",
+        title=_("It waits for Twilio"),
+        words=[
+            _(
+                "Nobody gets it at this moment: Twilio's list of incoming texts cannot be read, and"
+                " somebody may have left. It is asked again every few seconds; after %(grace)s the"
+                " bulletin holds.",
+                grace=span(_grace()),
+            )
+        ],
+        may_go_on=False,
     )
 
 

@@ -447,7 +447,8 @@ def test_a_worker_whose_lines_are_all_taken_does_not_turn_in_circles(paced, monk
     world.start()
     rounds_made = []
 
-    async def count(_runtime):
+    async def count(_runtime, *, look=False):
+        del look
         rounds_made.append(1)
         world.clock.advance(seconds=1)
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -19,9 +18,7 @@ from broadcaster.core.messages import (
     ProviderStatus,
     Unknown,
 )
-from broadcaster.runtime import Memory
 from broadcaster.services import (
-    brakes,
     claiming,
     comparing,
     heartbeat,
@@ -36,11 +33,9 @@ from broadcaster.services.outcomes import Result
 from broadcaster.storage import deliveries, hearing, incidents, installation, tallies
 from broadcaster.storage.models import Bulletin, Delivery, Installation
 from broadcaster.testing import FakeProvider, accept
-from tests.backup import kept
 from tests.missed import missed
+from tests.restored import backup, bulletin, compare, go_on, recognise
 from tests.world import WHATSAPP, World, phone
-
-SETTLE = 601
 
 
 @pytest.fixture
@@ -56,36 +51,6 @@ def newsroom(world) -> World:
     return world
 
 
-@contextmanager
-def backup(world):
-    """Keep a copy of the database; give a function that puts it back, under a new process."""
-    world.runtime.database.dispose()
-    with kept(world.runtime.settings.database.url) as put_back:
-        yield lambda: _put_back(world, put_back)
-
-
-def _put_back(world, put_back) -> None:
-    world.runtime.database.dispose()
-    put_back()
-    world.runtime = replace(world.runtime, memory=Memory())
-
-
-def recognise(world) -> bool:
-    with world.runtime.reading() as session:
-        numbers = [one.id for one in hearing.senders(session)]
-    return restoring.recognise(world.runtime, numbers)
-
-
-def compare(world):
-    world.clock.advance(seconds=SETTLE)
-    return comparing.compare(world.runtime)
-
-
-def bulletin(world, number) -> Bulletin:
-    with world.runtime.reading() as session:
-        return session.get_one(Bulletin, number)
-
-
 def rows(world) -> list[Delivery]:
     with world.runtime.reading() as session:
         found = list(session.execute(select(Delivery).order_by(Delivery.id)).scalars())
@@ -97,12 +62,6 @@ def rows(world) -> list[Delivery]:
 def noted(world) -> dict[str, str]:
     with world.runtime.reading() as session:
         return {one.kind: one.reference for one in incidents.recent(session, 20)}
-
-
-def go_on(world, number) -> None:
-    now = world.clock.now()
-    with world.runtime.transaction() as session:
-        brakes.go_on(session, world.runtime, number, now=now)
 
 
 def test_a_database_that_knows_everything_is_no_old_one(newsroom):

@@ -349,6 +349,35 @@ def test_a_due_bulletin_says_that_it_waits_for_what_people_texted(site, editor, 
     assert editor.get(f"/bulletins/{bulletin}/progress?shown=scheduled").headers["HX-Refresh"]
 
 
+def test_a_bulletin_that_nobody_sends_because_nobody_can_be_heard_says_so(site, editor, make):
+    """A process that has just begun hears first; one that could hear before goes on for a while."""
+    bulletin = make(BulletinState.SENDING)
+    with site.runtime.transaction() as session:
+        now = site.clock.now()
+        session.add(Hearing(sender_id=2, heard_until=now, failed=now))
+        session.get(Bulletin, bulletin).moved = now
+    says = "Nobody gets it at this moment: Twilio&#39;s list of incoming texts cannot be read"
+    assert says not in editor.get(f"/bulletins/{bulletin}").text
+
+    site.clock.advance(seconds=16)
+    assert says in editor.get(f"/bulletins/{bulletin}").text
+    assert editor.get(f"/bulletins/{bulletin}/progress?shown=sending").headers["HX-Refresh"]
+
+
+def test_nothing_is_said_not_to_have_gone_out_while_messages_are_unexplained(site, editor, make):
+    bulletin = make(BulletinState.HELD, [], held_reason="restored")
+    now = site.clock.now()
+    with site.runtime.transaction() as session:
+        session.get(Bulletin, bulletin).compared = now
+    assert "Nothing of it had gone out" in editor.get(f"/bulletins/{bulletin}").text
+
+    with site.runtime.transaction() as session:
+        incidents.note(session, "restored_unexplained", "2 messages", now)
+    page = editor.get(f"/bulletins/{bulletin}").text
+    assert "Nothing of it had gone out" not in page
+    assert "nobody knows what they were of" in page
+
+
 def test_a_number_that_stands_still_is_told_on_the_bulletin_and_on_the_desk(site, editor, make):
     bulletin = make(BulletinState.SENDING)
     with site.runtime.transaction() as session:
