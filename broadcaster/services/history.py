@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from sqlalchemy import Row
+
 from broadcaster.core.errors import LedgerBroken, NotFound
 from broadcaster.core.folding import ENDS_ALL
 from broadcaster.ledger.entry import ALL_LISTS, ConsentEntry, State, parse
@@ -30,7 +32,7 @@ _ENDS_ALL = frozenset(event.value.encode() for event in ENDS_ALL)
 class Placed(NamedTuple):
     """A change, and its place in the log."""
 
-    index: int
+    entry: int
     change: Change
 
 
@@ -196,7 +198,7 @@ def _parsed(leaf: bytes) -> Change | None:
     )
 
 
-def _refuse_gaps(rows: Sequence[tuple[int, bytes]], start: int, stop: int) -> None:
+def _refuse_gaps(rows: Sequence[Row[int, bytes]], start: int, stop: int) -> None:
     if [row[0] for row in rows] != list(range(start, stop)):
         message = (
             f"Entries between {start} and {stop - 1} of the ledger are missing, so nothing can be "
