@@ -65,12 +65,6 @@ def test_before_the_first_nobody_was_on_it(auditor):
     assert "Nobody was on it then." in page
 
 
-def test_what_was_recorded_counts_and_not_what_had_occurred(auditor, world):
-    world.clock.advance(hours=2)
-    page = auditor.get("/ledger/at", query_string={**MOMENT, "time": "06:30"}).text
-    assert "0 people were" in page
-
-
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
