@@ -22,7 +22,6 @@ _LEAST_REASON = 5
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
 # The reason stays when a person is erased, so no number may be in it: seven digits, however spaced.
 _NUMBER = re.compile(r"(?:\d[ ().\-/]?){7}")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
 class Form(StrEnum):
@@ -90,7 +89,8 @@ def check_reason(reason: str) -> str:
     Raises:
         InvalidInput: it says nothing, is too long, or holds what could be a phone number.
     """
-    why = " ".join(_CONTROL.sub(" ", reason).split())
+    visible = "".join(mark if mark.isprintable() else " " for mark in reason)
+    why = " ".join(visible.split())
     if not _LEAST_REASON <= len(why) <= MOST_REASON:
         message = (
             f"Say why this evidence is opened, in {_LEAST_REASON} to {MOST_REASON} characters."
