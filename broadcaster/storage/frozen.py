@@ -113,6 +113,28 @@ def with_lists(
     return {bulletin.id: (bulletin, item) for bulletin, item in rows}
 
 
+def begun(
+    session: Session, limit: int, before: int | None = None
+) -> list[tuple[Bulletin, BroadcastList]]:
+    """Return bulletins whose audience is frozen, the newest first, with their lists.
+
+    Args:
+        session: reading is enough.
+        limit: how many at most.
+        before: only those whose number is smaller.
+    """
+    wanted = (
+        select(Bulletin, BroadcastList)
+        .join(BroadcastList, BroadcastList.id == Bulletin.list_id)
+        .where(Bulletin.audience.is_not(None), Bulletin.started.is_not(None))
+        .order_by(Bulletin.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(Bulletin.id < min(before, _MAX_ID))
+    return [(bulletin, item) for bulletin, item in session.execute(wanted)]
+
+
 def channels_now(session: Session, list_id: int) -> frozenset[str]:
     """Return by which channels a list goes out now."""
     rows = session.execute(select(ListSender.channel).where(ListSender.list_id == list_id))

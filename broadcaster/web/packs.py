@@ -24,7 +24,8 @@ _STATIC = Path(__file__).parent / "static"
 
 def as_page(pack: Pack, *, reason: str, opener: str) -> str:
     """Write a pack as a page of the site."""
-    return _page(pack, asset(_SHEET), reason=reason, opener=opener)
+    back = f"/people/{pack.value['subject']}/evidence"
+    return _page(pack, asset(_SHEET), reason=reason, opener=opener, back=back)
 
 
 def as_file(pack: Pack, *, reason: str, opener: str) -> str:
@@ -74,12 +75,13 @@ def _fetch(printer: Any) -> Any:  # noqa: ANN401 - a module, a fetcher of its
     return printer.urls.URLFetcher(allowed_protocols={"data"}, fail_on_errors=True)
 
 
-def _page(pack: Pack, sheet: str, *, reason: str, opener: str) -> str:
+def _page(pack: Pack, sheet: str, *, reason: str, opener: str, back: str | None = None) -> str:
     value = pack.value
     documents = [json.loads(one["leaf"]) | {"index": one["index"]} for one in value["documents"]]
     return render_template(
         "evidence/pack.html",
         sheet=sheet,
+        back=back,
         pack=value,
         made=_moment(value["about"]["made"]),
         entries=[_entry(one) for one in value["entries"]],

@@ -14,7 +14,7 @@ from broadcaster.ledger.errors import LedgerError
 from broadcaster.services import allowing, history, rederiving
 from broadcaster.services.history import Roll
 from broadcaster.services.staff import Role
-from broadcaster.storage import lists
+from broadcaster.storage import frozen, lists
 from broadcaster.web import asked
 from broadcaster.web.access import requires, signed_in
 from broadcaster.web.asked import Asked
@@ -32,6 +32,7 @@ blueprint = Blueprint("questions", __name__)
 _ON_A_PAGE = 50
 _IN_A_CHUNK = 2_000
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _UNPROCESSABLE = 422
 
 
@@ -65,6 +66,18 @@ def export() -> Response:
     name = f"on-{re.sub('[^a-z0-9-]', '-', found.name)}-{found.moment:%Y%m%dT%H%MZ}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+@blueprint.get("/ledger/audience")
+@requires(Role.AUDITOR)
+def audiences() -> str:
+    """List the bulletins that have begun, the newest first."""
+    asked_for = request.args.get("before", "")
+    before = int(asked_for) if _NUMBER.fullmatch(asked_for) else None
+    found = frozen.begun(reading(), _ON_A_PAGE + 1, before)
+    shown = found[:_ON_A_PAGE]
+    following = shown[-1][0].id if len(found) > _ON_A_PAGE else None
+    return render_template("ledger/audiences.html", shown=shown, following=following, here="ledger")
 
 
 @blueprint.get("/ledger/audience/<int:bulletin_id>")

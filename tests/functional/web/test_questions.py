@@ -34,7 +34,9 @@ def subjects(world, name="nrc"):
     return sorted(entry.subject for entry in world.entries() if entry.list == name)
 
 
-@pytest.mark.parametrize("path", ["/ledger/at", "/ledger/audience/1", "/ledger/message", API])
+@pytest.mark.parametrize(
+    "path", ["/ledger/at", "/ledger/audience", "/ledger/audience/1", "/ledger/message", API]
+)
 def test_only_auditors_and_admins_may_ask(site, world, path):
     world.bulletin()
     world.send()
@@ -224,3 +226,26 @@ def test_the_ledgers_page_leads_to_the_questions(auditor):
     page = auditor.get("/ledger").text
     assert 'href="/ledger/at"' in page
     assert 'href="/ledger/message"' in page
+
+
+def test_bulletins_that_have_begun_are_listed_for_auditors(site, auditor, world, monkeypatch):
+    monkeypatch.setattr("broadcaster.web.questions._ON_A_PAGE", 2)
+    assert "No bulletin has begun yet." in auditor.get("/ledger/audience").text
+    numbers = []
+    for _ in range(3):
+        numbers.append(world.bulletin())
+        world.send()
+        world.clock.advance(minutes=1)
+    waits = world.bulletin()
+    first = auditor.get("/ledger/audience").text
+    assert f'/ledger/audience/{numbers[2]}"' in first
+    assert f'/ledger/audience/{numbers[0]}"' not in first
+    assert f'/ledger/audience/{waits}"' not in first
+    second = auditor.get(f"/ledger/audience?before={numbers[1]}").text
+    assert f'/ledger/audience/{numbers[0]}"' in second
+    assert "?before=" not in second.partition("<footer")[0]
+    assert auditor.get("/ledger/audience?before=99999999999999999").status_code == 200
+    admin = site.signed_in("ad", Role.ADMIN)
+    assert f'/ledger/audience/{numbers[0]}"' in admin.get(f"/bulletins/{numbers[0]}").text
+    editor = site.signed_in("ed", Role.EDITOR)
+    assert "/ledger/audience" not in editor.get(f"/bulletins/{numbers[0]}").text
