@@ -77,6 +77,7 @@ class Memory:
         ask_again: until when the provider's list is not asked for, because it could not be read.
         round: how many seconds the slowest round of sending took, less the longer ago it was.
         round_seen: when that was worked out.
+        roll: who was on a list at a moment, as it was asked for last.
     """
 
     sightings: dict[tuple[int, int], Sighting] = field(default_factory=dict)
@@ -91,6 +92,7 @@ class Memory:
     ask_again: float = -math.inf
     round: float = 0.0
     round_seen: float = -math.inf
+    roll: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

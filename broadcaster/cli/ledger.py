@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
 from broadcaster.cli.files import check_output as _check_output
 from broadcaster.cli.files import write as _write
+from broadcaster.cli.ledger_questions import at_moment, audience, message
 from broadcaster.cli.output import complain, json_option, say, say_json, say_table
 from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.ledger.checkpoint import open_checkpoint
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.providers import witnesses
-from broadcaster.services import (
-    audit,
-    checking,
-    history,
-    proving,
-    register,
-    replaying,
-    witnessing,
-)
+from broadcaster.services import audit, checking, proving, register, replaying, witnessing
 from broadcaster.services.audit import Format
 
 _MOST_SHOWN = 50
@@ -176,27 +167,8 @@ def witness(context: click.Context) -> None:
         context.exit(1)
 
 
-@ledger.command("at")
-@click.argument("name", metavar="LIST")
-@click.argument("moment", metavar="MOMENT")
-@json_option
-def at_moment(*, name: str, moment: str, as_json: bool) -> None:
-    """Say who was on a list at a moment, from the ledger alone: 2026-03-03T14:00+01:00."""
-    try:
-        when = datetime.fromisoformat(moment)
-    except ValueError:
-        message = f"'{moment}' is no moment; write one such as 2026-03-03T14:00+01:00."
-        raise InvalidInput(message) from None
-    runtime = open_runtime()
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=ZoneInfo(runtime.settings.organisation.zone))
-    found = sorted(history.consenting(runtime, name, when))
-    if as_json:
-        say_json({"list": name, "moment": when.isoformat(), "count": len(found), "subjects": found})
-        return
-    for subject in found:
-        say(subject)
-    complain(f"{len(found):,} on {name} at {when.isoformat()}.")
+for _question in (at_moment, audience, message):
+    ledger.add_command(_question)
 
 
 @ledger.command("register")

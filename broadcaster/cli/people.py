@@ -1,4 +1,4 @@
-"""``broadcaster people``: import people who agreed elsewhere."""
+"""``broadcaster people``: import people who agreed elsewhere, and what is done about single ones."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.cli.files import check_output, write
 from broadcaster.cli.output import complain, json_option, say, say_json, say_table
+from broadcaster.cli.people_evidence import evidence, openings
 from broadcaster.cli.runtime import open_runtime, seldom_tidied
 from broadcaster.core.address import Channel
 from broadcaster.core.errors import InvalidInput, NotFound
@@ -32,7 +33,11 @@ _DELIMITERS = {";": "semicolon", ",": "comma", "\t": "tab"}
 
 @click.group()
 def people() -> None:
-    """Import people who agreed elsewhere, with proof for each of them."""
+    """Import people who agreed elsewhere, and show what is known of one."""
+
+
+for _command in (evidence, openings):
+    people.add_command(_command)
 
 
 @people.command("import")

@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, Registered] = {
     "sender": Registered("broadcaster.cli.sender:sender", "Show and set how fast you send."),
     "keywords": Registered("broadcaster.cli.keywords:keywords", "See how texts are understood."),
     "ledger": Registered("broadcaster.cli.ledger:ledger", "Export and check the consent ledger."),
-    "verify": Registered("broadcaster.cli.verify:verify", "Check a bundle or a receipt."),
+    "verify": Registered("broadcaster.cli.verify:verify", "Check a bundle, receipt or pack."),
     "twilio": Registered("broadcaster.cli.twilio:twilio", "See what Twilio's list tells."),
     "faults": Registered("broadcaster.cli.faults:faults", "Break everything, and judge what left."),
 }

@@ -1,4 +1,4 @@
-"""``broadcaster verify``: check a bundle or a receipt, without any home or database."""
+"""``broadcaster verify``: check a bundle, a receipt or a pack, without any home or database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from broadcaster.ledger import __main__ as verifier
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def verify(context: click.Context, arguments: tuple[str, ...]) -> None:
-    """Check an exported bundle or a receipt, step by step."""
+    """Check an exported bundle, a receipt or an evidence pack, step by step."""
     # The same program that an auditor runs without us, so that the two cannot differ.
     try:
         context.exit(verifier.main(["verify", *arguments]))

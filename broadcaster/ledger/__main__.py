@@ -12,6 +12,7 @@ from pathlib import Path
 from broadcaster.ledger.errors import MalformedKey
 from broadcaster.ledger.keys import NoteKey, parse_vkey
 from broadcaster.ledger.note import MAX_NOTE_BYTES
+from broadcaster.ledger.pack import MAX_PACK_BYTES, verify_pack
 from broadcaster.ledger.receipt import HEADER, verify_receipt
 from broadcaster.ledger.report import Report
 from broadcaster.ledger.verify import verify_bundle
@@ -58,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     verify = commands.add_parser(
         "verify",
-        help="check an exported bundle, or a receipt",
+        help="check an exported bundle, a receipt, or an evidence pack",
         description=(
-            "Check an exported bundle or a receipt (.tlog-proof), step by step. "
+            "Check an exported bundle, a receipt (.tlog-proof) or an evidence pack, step by step. "
             "Exits 0 if all of it holds, 1 if not."
         ),
     )
-    verify.add_argument("file", metavar="FILE", type=Path, help="the bundle or receipt")
+    verify.add_argument("file", metavar="FILE", type=Path, help="the bundle, receipt or pack")
     verify.add_argument(
         "--vkey", metavar="KEY", help="the log's public key, or a file that holds it"
     )
@@ -82,6 +83,8 @@ def _verify(options: argparse.Namespace) -> Report:
         start = file.read(len(HEADER))
         if start == HEADER.encode():
             return _verify_receipt(start + file.read(MAX_NOTE_BYTES), vkey, since)
+        if start.startswith(b"{"):
+            return _verify_pack(start + file.read(MAX_PACK_BYTES), vkey, since)
         file.seek(0)
         return verify_bundle(file, vkey=vkey, since=since)
 
@@ -94,6 +97,13 @@ def _verify_receipt(data: bytes, vkey: NoteKey | None, since: bytes | None) -> R
         message = "--since is for bundles: a receipt says nothing about other entries"
         raise _WrongUseError(message)
     return verify_receipt(data, vkey)
+
+
+def _verify_pack(data: bytes, vkey: NoteKey | None, since: bytes | None) -> Report:
+    if since is not None:
+        message = "--since is for bundles: a pack says nothing about other people's entries"
+        raise _WrongUseError(message)
+    return verify_pack(data, vkey)
 
 
 def _read_key(text: str) -> NoteKey:

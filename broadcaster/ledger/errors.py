@@ -16,7 +16,8 @@ LedgerError
 │   └── BadSignature      a key we know, and its signature is wrong
 ├── CheckpointError       a note whose text is no usable checkpoint
 │   └── Fork              two checkpoints of one log that cannot both be true
-└── BundleError           a file that is not exactly what the bundle writer writes
+├── BundleError           a file that is not exactly what the bundle writer writes
+└── PackError             an evidence pack that does not hold together
 """
 
 from __future__ import annotations
@@ -118,3 +119,7 @@ class Fork(CheckpointError):  # noqa: N818 - reads as what it says
 
 class BundleError(LedgerError):
     """A file that is not exactly what the bundle writer writes."""
+
+
+class PackError(LedgerError):
+    """An evidence pack that has not the form it must have, or does not hold together."""

@@ -24,16 +24,34 @@ _MOMENT = (
 _UUID4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _EVENT = "|".join(sorted(set(Event) - EVENTS_WITH_REASON))
 _METHOD = "|".join(sorted(set(Method) - METHODS_WITH_REASON))
-_LEAF = re.compile(
-    rf'{{"actor":"{_NAME}","basis":"{_NAME}","channel":"(?:{"|".join(Channel)})",'
-    rf'"config":"{_HASH}","event":"(?:{_EVENT})","evidence":"{_HASH}","id":"{_UUID4}",'
-    rf'"list":"{_NAME}","method":"(?:{_METHOD})","notice":(?:null|{{"id":"{_NAME}",'
-    rf'"lang":"[a-z]{{2,3}}","sha256":"({_HASH})","version":{_NUMBER}}}),"occurred":"{_MOMENT}",'
-    rf'"prev":(?:null|(0|{_NUMBER})),"purpose":"{_NAME}","reason":null,"recorded":"{_MOMENT}",'
-    rf'"rule":"{_NAME}","state":"(?:{"|".join(State)})","subject":"([0-9a-f]{{32}})",'
-    rf'"terms":(?:null|{{"sha256":"({_HASH})","version":{_NUMBER}}}),'
-    r'"v":"broadcaster/consent/1","validity":"(?:until-withdrawn|P[0-9]{1,4}[YMWD])"}'.encode()
-)
+
+
+def _leaf(*seen: str) -> re.Pattern[bytes]:
+    """Build the pattern of a leaf that catches these fields, in the order in which they stand."""
+
+    def part(name: str, form: str) -> str:
+        return f"({form})" if name in seen else f"(?:{form})"
+
+    return re.compile(
+        (
+            rf'{{"actor":"{_NAME}","basis":"{_NAME}",'
+            rf'"channel":"{part("channel", "|".join(Channel))}",'
+            rf'"config":"{_HASH}","event":"{part("event", _EVENT)}","evidence":"{_HASH}",'
+            rf'"id":"{_UUID4}","list":"{part("list", _NAME)}","method":"(?:{_METHOD})",'
+            rf'"notice":(?:null|{{"id":"{_NAME}","lang":"[a-z]{{2,3}}",'
+            rf'"sha256":"{part("notice", _HASH)}","version":{_NUMBER}}}),"occurred":"{_MOMENT}",'
+            rf'"prev":(?:null|{part("prev", f"0|{_NUMBER}")}),"purpose":"{_NAME}","reason":null,'
+            rf'"recorded":"{part("recorded", _MOMENT)}","rule":"{_NAME}",'
+            rf'"state":"{part("state", "|".join(State))}",'
+            rf'"subject":"{part("subject", "[0-9a-f]{32}")}",'
+            rf'"terms":(?:null|{{"sha256":"{part("terms", _HASH)}","version":{_NUMBER}}}),'
+            r'"v":"broadcaster/consent/1","validity":"(?:until-withdrawn|P[0-9]{1,4}[YMWD])"}'
+        ).encode()
+    )
+
+
+_LEAF = _leaf("notice", "prev", "subject", "terms")
+_CHANGE = _leaf("channel", "event", "list", "recorded", "state", "subject")
 
 
 class Glance(NamedTuple):
@@ -56,3 +74,29 @@ def glance(leaf: bytes) -> Glance | None:
     """Look at a leaf; None means that it has to be parsed, not that it is wrong."""
     found = _LEAF.fullmatch(leaf)
     return Glance._make(found.groups()) if found else None
+
+
+class Change(NamedTuple):
+    """What a leaf says about whether somebody is on a list.
+
+    Attributes:
+        channel: Where it happened.
+        event: What happened.
+        list: The list's stable id, or "*" for all.
+        recorded: When it was written, as entries write moments: the later one is the greater.
+        state: How consent stands for the list after it.
+        subject: Whose, hex.
+    """
+
+    channel: bytes
+    event: bytes
+    list: bytes
+    recorded: bytes
+    state: bytes
+    subject: bytes
+
+
+def change(leaf: bytes) -> Change | None:
+    """Look at a leaf for what it changes; None means that it has to be parsed, not that it is wrong."""
+    found = _CHANGE.fullmatch(leaf)
+    return Change._make(found.groups()) if found else None

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, SQLColumnExpression, and_, case, func, insert, literal, or_, select
+from sqlalchemy import (
+    Insert,
+    Select,
+    SQLColumnExpression,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -17,6 +28,7 @@ from broadcaster.storage.models import (
     CarrierBlock,
     Delivery,
     Inbound,
+    LedgerHead,
     ListSender,
     Subscriber,
     Subscription,
@@ -93,13 +105,19 @@ def silent_on_whatsapp(session: Session, list_id: int, since: datetime) -> int:
 def freeze(session: Session, bulletin_id: int, list_id: int, now: datetime) -> int:
     """Make one delivery for everybody on the list at this moment; return how many.
 
-    It takes as long as it takes: of a large audience longer than any other statement may.
+    The bulletin keeps what moment that was, so that its audience can be derived again. It takes as
+    long as it takes: of a large audience longer than any other statement may.
     """
     with unhurried(session):
-        return _freeze(session, bulletin_id, list_id, now)
+        people, size, channels = _freeze(session, bulletin_id, list_id, now)
+    bulletin = session.get_one(Bulletin, bulletin_id)
+    bulletin.ledger_size, bulletin.channels = size, channels
+    return people
 
 
-def _freeze(session: Session, bulletin_id: int, list_id: int, now: datetime) -> int:
+def _freeze(
+    session: Session, bulletin_id: int, list_id: int, now: datetime
+) -> tuple[int, int, str]:
     lost = or_(BLOCKED, SUSPENDED)
     reason = case(
         (BLOCKED, SkipReason.CARRIER_BLOCKED.value), (SUSPENDED, SkipReason.SUSPENDED.value)
@@ -115,10 +133,30 @@ def _freeze(session: Session, bulletin_id: int, list_id: int, now: datetime) -> 
         "changed": literal(now, type_=Delivery.changed.type),
     }
     chosen = members(list_id, *columns.values()).order_by(Subscriber.id)
-    session.execute(insert(Delivery).from_select(list(columns), chosen))
+    made = insert(Delivery).from_select(list(columns), chosen)
+    size, channels = _make(session, made, list_id)
     counted = deliveries.counts(session, bulletin_id)
     tallies.add(session, counted)
-    return sum(counted.values())
+    return sum(counted.values()), size, channels
+
+
+def _make(session: Session, made: Insert, list_id: int) -> tuple[int, str]:
+    """Make the deliveries; return the ledger's size and the list's channels as they were for it.
+
+    On PostgreSQL that is one statement, which sees one moment: between two of them somebody may
+    join or leave. On SQLite nobody else writes while this transaction is open.
+    """
+    seen = (
+        select(LedgerHead.size, ListSender.channel)
+        .outerjoin(ListSender, ListSender.list_id == list_id)
+        .order_by(ListSender.channel)
+    )
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(made)
+    else:
+        seen = seen.add_cte(made.cte("frozen"))
+    rows = session.execute(seen).all()
+    return rows[0].size, " ".join(row.channel for row in rows if row.channel is not None)
 
 
 def still_queued(session: Session, bulletin_id: int) -> dict[str, int]:

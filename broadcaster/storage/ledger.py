@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.ledger.merkle import Frontier, leaf_hash
@@ -83,6 +83,21 @@ def leaves(session: Session, start: int, end: int) -> Sequence[LedgerEntry]:
         .scalars()
         .all()
     )
+
+
+def bare_leaves(session: Session, start: int, end: int) -> Sequence[Row[int, bytes]]:
+    """Return index and bytes of the entries from ``start`` up to but not including ``end``.
+
+    For who reads all of them: it is twice as fast as `leaves`.
+    """
+    return session.connection().execute(_BARE, {"start": start, "end": end}).all()
+
+
+_BARE = (
+    select(LedgerEntry.idx, LedgerEntry.leaf)
+    .where(LedgerEntry.idx >= bindparam("start"), LedgerEntry.idx < bindparam("end"))
+    .order_by(LedgerEntry.idx)
+)
 
 
 def leaves_since(session: Session, subject: str, moment: datetime) -> Sequence[bytes]:

@@ -89,21 +89,6 @@ def test_a_replay_wants_to_know_which(newsroom, options):
     assert (done.code, done.out) == (2, "")
 
 
-def test_who_was_on_a_list_at_a_moment(newsroom):
-    now = json.loads(newsroom("ledger", "at", "nrc", "2100-01-01T00:00Z", "--json").out)
-    assert now["count"] == len(now["subjects"]) == 2
-    listed = newsroom("ledger", "at", "nrc", "2100-01-01T00:00Z")
-    assert listed.out.splitlines() == now["subjects"]
-    assert json.loads(newsroom("ledger", "at", "nrc", "2001-01-01 10:00", "--json").out) == {
-        "list": "nrc",
-        "moment": "2001-01-01T10:00:00+01:00",
-        "count": 0,
-        "subjects": [],
-    }
-    assert newsroom("ledger", "at", "nrc", "yesterday").code == 2
-    assert newsroom("ledger", "at", "nowhere", "2100-01-01T00:00Z").code == 2
-
-
 def test_the_record_of_processing_is_shown_and_exported(newsroom):
     shown = newsroom("ledger", "register")
     (one,) = json.loads(newsroom("ledger", "register", "--json").out)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from broadcaster.core.address import Address
 from broadcaster.core.errors import NotFound
-from broadcaster.services import history
+from broadcaster.core.messages import InboundMessage
+from broadcaster.services import history, inbound
+from broadcaster.services.history import Roll
 from broadcaster.storage.audience import CONSENTS
 from broadcaster.storage.models import BroadcastList, Subscriber, Subscription
-from tests.world import phone
+from tests.world import WHATSAPP, phone
 
 TEXTS = ("NRC AAN", "NRC UIT", "SPORT AAN", "SPORT UIT", "STOP", "START")
 
@@ -55,3 +60,53 @@ def test_before_the_first_nobody_was_on_it(world):
 def test_a_list_that_the_ledger_does_not_know_is_said_to_be_unknown(world):
     with pytest.raises(NotFound, match="nowhere"):
         history.consenting(world.runtime, "nowhere", world.clock.now())
+
+
+def test_what_had_been_recorded_counts_and_not_what_had_occurred(world):
+    world.text(phone(0), "SPORT AAN")
+    sent = world.clock.now()
+    world.clock.advance(hours=2)
+    message = InboundMessage(
+        sid=world.sid(),
+        sender=Address.parse(WHATSAPP),
+        author=Address.parse(phone(1)),
+        body="SPORT AAN",
+        parameters={},
+    )
+    with world.runtime.transaction() as session:
+        inbound.receive(session, world.runtime, message, sent=sent)
+    entry = world.entries()[-1]
+    assert (entry.occurred, entry.recorded) == (sent, world.clock.now())
+
+    assert len(history.consenting(world.runtime, "sport", sent + timedelta(hours=1))) == 1
+    assert len(history.consenting(world.runtime, "sport", world.clock.now())) == 2
+
+
+@given(subjects=st.sets(st.binary(min_size=16, max_size=16), max_size=30), limit=st.integers(1, 9))
+def test_a_roll_is_read_page_by_page_each_once(subjects, limit):
+    named = sorted(subject.hex() for subject in subjects)
+    roll = Roll(
+        name="nrc",
+        moment=datetime(2026, 3, 3, 13, tzinfo=UTC),
+        size=9,
+        packed=b"".join(sorted(subjects)),
+    )
+    found, after = [], ""
+    while page := roll.after(after, limit):
+        assert len(page) <= limit
+        found += page
+        after = page[-1]
+    assert found == named
+    assert list(roll.subjects()) == named
+    assert len(roll) == len(named)
+
+
+def test_the_last_answer_is_remembered_until_the_ledger_grows(world):
+    world.text(phone(0), "NRC AAN")
+    world.clock.advance(seconds=5)
+    moment = world.clock.now()
+    first = history.roll(world.runtime, "nrc", moment)
+    assert history.roll(world.runtime, "nrc", moment) is first
+    assert history.roll(world.runtime, "nrc", moment - timedelta(hours=1)) is not first
+    world.text(phone(1), "NRC AAN")
+    assert len(history.roll(world.runtime, "nrc", moment)) == 2

@@ -17,6 +17,7 @@ from broadcaster.storage.models.ledger import (
     LedgerEntry,
     LedgerHead,
     LedgerTile,
+    Opening,
 )
 from broadcaster.storage.models.lists import BroadcastList, ListSender, Notice, Sender
 from broadcaster.storage.models.people import CarrierBlock, Inbound, Subscriber, Subscription
@@ -46,6 +47,7 @@ __all__ = [
     "ListSender",
     "Notice",
     "Occurrence",
+    "Opening",
     "Outreach",
     "Pacing",
     "Sender",

@@ -54,6 +54,10 @@ class Bulletin(Base):
     version: Mapped[int] = mapped_column(default=1)
     author_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     audience: Mapped[int | None]
+    # How many entries the ledger had when the audience was frozen, and on which channels it was: what
+    # the audience can be derived from again. Null for one that an earlier version froze.
+    ledger_size: Mapped[int | None] = mapped_column(BigInteger)
+    channels: Mapped[str | None] = mapped_column(String(40))
     not_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
     held_reason: Mapped[str | None] = mapped_column(String(16))
     held_code: Mapped[int | None]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcaster.storage.models.base import Base, UtcDateTime
@@ -77,3 +86,21 @@ class Evidence(Base):
     entry: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Opening(Base):
+    """Somebody opened a person's evidence: who, when and why. Triggers keep it from change.
+
+    It names the person as the ledger does, so that it says nothing about them once they are erased.
+    """
+
+    __tablename__ = "openings"
+    __table_args__ = (Index(None, "subject", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    opened: Mapped[datetime] = mapped_column(UtcDateTime)
+    subject: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str] = mapped_column(String(80))
+    is_full: Mapped[bool]
+    form: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str] = mapped_column(Text)

@@ -29,7 +29,8 @@ from broadcaster.ledger.entry import (
     parse,
 )
 from broadcaster.ledger.errors import CanonicalError, EntryError
-from broadcaster.ledger.glance import glance
+from broadcaster.ledger.fields import format_moment
+from broadcaster.ledger.glance import change, glance
 
 HEX32 = st.text("0123456789abcdef", min_size=32, max_size=32)
 HEX64 = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -100,6 +101,27 @@ def test_a_glance_sees_what_parsing_sees(entry, plain):
         None if entry.prev is None else b"%d" % entry.prev,
         entry.subject.encode(),
         entry.terms and entry.terms.sha256.encode(),
+    )
+
+
+@given(CONSENTS, st.booleans())
+def test_a_glance_at_what_changes_sees_what_parsing_sees(entry, plain):
+    if plain:
+        entry = replace(entry, event=Event.OPT_IN, method=Method.KEYWORD, reason=None)
+    leaf = entry.to_bytes()
+    seen = change(leaf)
+    # The two patterns match the same leaves; they only catch other fields.
+    assert (seen is None) == (glance(leaf) is None)
+    assert seen is None or seen == tuple(
+        word.encode()
+        for word in (
+            entry.channel.value,
+            entry.event.value,
+            entry.list,
+            format_moment(entry.recorded),
+            entry.state.value,
+            entry.subject,
+        )
     )
 
 

@@ -1,0 +1,162 @@
+"""``broadcaster ledger at | audience | message``: what the ledger alone answers."""
+
+from __future__ import annotations
+
+import click
+
+from broadcaster.cli.output import complain, json_option, say, say_json
+from broadcaster.cli.runtime import open_runtime
+from broadcaster.core.looking_back import read_moment
+from broadcaster.ledger.fields import format_moment
+from broadcaster.services import allowing, history, proving, rederiving
+from broadcaster.services.allowing import Allowed
+from broadcaster.services.rederiving import Derived
+
+
+@click.command("at")
+@click.argument("name", metavar="LIST")
+@click.argument("moment", metavar="MOMENT")
+@json_option
+def at_moment(*, name: str, moment: str, as_json: bool) -> None:
+    """Say who was on a list at a moment, from the ledger alone: 2026-03-03T14:00+01:00.
+
+    Without +01:00 the clock of the organisation's time zone is meant. What counts is what had been
+    recorded by then.
+    """
+    runtime = open_runtime()
+    when = read_moment(moment, runtime.settings.organisation.zone, runtime.clock.now())
+    found = sorted(history.consenting(runtime, name, when))
+    if as_json:
+        say_json({"list": name, "moment": when.isoformat(), "count": len(found), "subjects": found})
+        return
+    for subject in found:
+        say(subject)
+    complain(f"{len(found):,} on {name} at {when.isoformat()}.")
+
+
+@click.command()
+@click.argument("bulletin", type=click.IntRange(1), metavar="BULLETIN")
+@json_option
+@click.pass_context
+def audience(context: click.Context, *, bulletin: int, as_json: bool) -> None:
+    """Derive the audience of a bulletin from the ledger again, and compare it with what was sent.
+
+    BULLETIN is its number, as in the address of its page. Exits 1 if there is a difference.
+    """
+    found = rederiving.rederive(open_runtime(), bulletin)
+    if as_json:
+        say_json(_as_json(found))
+    else:
+        _tell(found)
+    if found.different:
+        context.exit(1)
+
+
+@click.command()
+@click.argument("named", metavar="SID|DELIVERY")
+@json_option
+@click.pass_context
+def message(context: click.Context, *, named: str, as_json: bool) -> None:
+    """Say which entry allowed a message: its id at the provider, or the number of its delivery.
+
+    Exits 1 if the ledger does not allow it.
+    """
+    runtime = open_runtime()
+    with runtime.reading() as session:
+        found = allowing.find(session, named)
+    receipt = None
+    if found.sent.entry is not None and found.fault is None:
+        receipt = proving.receipt(runtime, found.sent.entry)
+    entry = receipt.entry.decode() if receipt else None
+    if as_json:
+        proof = receipt.to_bytes().decode() if receipt else None
+        say_json({**_message(found), "leaf": entry, "receipt": proof})
+    else:
+        _say_message(found, entry)
+    if found.fault is not None:
+        context.exit(1)
+
+
+def _message(found: Allowed) -> dict[str, object]:
+    sent = found.sent
+    return {
+        "delivery": sent.id,
+        "sid": sent.sid,
+        "bulletin": sent.bulletin_id,
+        "list": found.item.slug,
+        "subject": sent.subject,
+        "state": sent.state,
+        "handed_over": sent.handed and format_moment(sent.handed),
+        "entry": sent.entry,
+        "fault": found.fault,
+    }
+
+
+def _say_message(found: Allowed, entry: str | None) -> None:
+    for name, value in _message(found).items():
+        if value is not None and name != "fault":
+            say(f"{name.replace('_', ' ')}: {value}")
+    if found.fault is not None:
+        complain(f"NOT allowed by the ledger: {found.fault}.")
+    elif entry is None:
+        say("It was not handed over, so no entry had to allow it.")
+    else:
+        say(f"leaf: {entry}")
+        complain(f"A receipt of it: broadcaster ledger receipt {found.sent.entry}")
+
+
+def _as_json(found: Derived) -> dict[str, object]:
+    return {
+        "bulletin": found.bulletin.id,
+        "list": found.item.slug,
+        "ledger_size": found.size,
+        "frozen": format_moment(found.moment),
+        "in_both": found.both,
+        "only_ledger": found.only_ledger,
+        "only_sent": found.only_sent,
+        "wrong_entries": found.wrong,
+        "difference": found.different,
+        "sent": found.sent,
+        "withheld": dict(sorted(found.withheld.items())),
+        "unreachable": found.unreachable,
+        "erased": found.erased,
+        "recovered": found.recovered,
+        "differences": [
+            {"kind": one.kind, "subject": one.subject, "delivery": one.delivery, "what": one.what}
+            for one in found.differences
+        ],
+    }
+
+
+def _tell(found: Derived) -> None:
+    frozen = f"frozen {format_moment(found.moment)}"
+    if found.size is None:
+        say(
+            f"Bulletin {found.bulletin.id} to {found.item.slug}, {frozen}; compared by that moment."
+        )
+    else:
+        say(f"Bulletin {found.bulletin.id} to {found.item.slug}, {frozen} at entry {found.size:,}.")
+    rows = {
+        "by the ledger and in the audience": found.both,
+        "only by the ledger": found.only_ledger,
+        "only in the audience": found.only_sent,
+        "not accounted for by an entry": found.wrong,
+        "handed over": found.sent,
+        **{f"withheld, {why}": number for why, number in sorted(found.withheld.items())},
+        "on a channel without a number of ours": found.unreachable,
+        "erased since": found.erased,
+        "known from the provider's list alone": found.recovered,
+    }
+    must = list(rows)[:4]
+    for name, number in rows.items():
+        if number or name in must:
+            say(f"{number:>9,}  {name}")
+    for one in found.differences:
+        of = f"delivery {one.delivery}" if one.delivery else "nobody's delivery"
+        say(f"{one.subject or 'somebody erased'} ({of}): {one.what}")
+    if found.different > len(found.differences):
+        say(f"... and {found.different - len(found.differences):,} more")
+    if found.different:
+        complain(f"The ledger and what was sent DIFFER: {found.different:,}.")
+    else:
+        complain("No difference: what was sent is what the ledger allows.")

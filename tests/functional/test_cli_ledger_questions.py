@@ -1,0 +1,142 @@
+"""What the ledger alone answers on the command line: who was on a list, who should have got it, and why."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pytest
+
+from tests.world import World, make_runtime, phone
+
+
+@pytest.fixture
+def sent(newsroom, home, clock, provider):
+    """The same home after a bulletin to two people, one of whom left on the way."""
+    path = home / "broadcaster.sqlite3"
+    with contextmanager(make_runtime)(f"sqlite:///{path}", home, clock, provider) as runtime:
+        world = World(runtime, clock, provider)
+        world.sids = iter([])
+        world.bulletin()
+        world.start()
+        world.text(phone(0), "STOP", sid="SM" + "e" * 32)
+        world.send()
+    return newsroom
+
+
+@pytest.fixture
+def sql(home):
+    def run(statement):
+        with closing(sqlite3.connect(home / "broadcaster.sqlite3")) as database, database:
+            return database.execute(statement).fetchall()
+
+    return run
+
+
+def moment(clock):
+    return clock.now().isoformat()
+
+
+def test_who_was_on_a_list_at_a_moment(newsroom, clock):
+    now = json.loads(newsroom("ledger", "at", "nrc", moment(clock), "--json").out)
+    assert now["count"] == len(now["subjects"]) == 2
+    listed = newsroom("ledger", "at", "nrc", moment(clock))
+    assert listed.out.splitlines() == now["subjects"]
+    assert json.loads(newsroom("ledger", "at", "nrc", "2001-01-01 10:00", "--json").out) == {
+        "list": "nrc",
+        "moment": "2001-01-01T09:00:00+00:00",
+        "count": 0,
+        "subjects": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("moment", "what"),
+    [
+        ("yesterday", "2026-03-03T14:00"),
+        ("2026-03-03", "2026-03-03T14:00"),
+        ("2999-01-01T00:00Z", "still to come"),
+        ("2026-03-29T02:30", "the next time was 03:00"),
+        ("2026-10-25T02:30", "twice"),
+    ],
+)
+def test_a_moment_that_is_none_is_refused(newsroom, moment, what):
+    done = newsroom("ledger", "at", "nrc", moment)
+    assert (done.code, done.out) == (2, "")
+    assert what in done.err
+
+
+def test_a_list_that_the_ledger_does_not_know_is_said_to_be_unknown(newsroom):
+    assert newsroom("ledger", "at", "nowhere", "2026-01-01T00:00Z").code == 2
+
+
+def test_the_audience_is_derived_again(sent):
+    done = sent("ledger", "audience", 1)
+    assert done.code == 0
+    assert "No difference" in done.err
+    assert "        2  by the ledger and in the audience" in done.out
+    assert json.loads(sent("ledger", "audience", 1, "--json").out) == {
+        "bulletin": 1,
+        "list": "nrc",
+        "ledger_size": 7,
+        "frozen": "2026-11-24T06:00:00.000000Z",
+        "in_both": 2,
+        "only_ledger": 0,
+        "only_sent": 0,
+        "wrong_entries": 0,
+        "difference": 0,
+        "sent": 1,
+        "withheld": {"left": 1},
+        "unreachable": 0,
+        "erased": 0,
+        "recovered": 0,
+        "differences": [],
+    }
+
+
+def test_a_difference_is_named_and_is_the_exit_code(sent, sql):
+    sql("UPDATE deliveries SET entry = 0 WHERE handed IS NOT NULL")
+    done = sent("ledger", "audience", 1)
+    assert done.code == 1
+    assert "entry 0 is not of this person" in done.out
+    assert "DIFFER: 1" in done.err
+    assert json.loads(sent("ledger", "audience", 1, "--json").out)["difference"] == 1
+
+
+def test_no_bulletin_no_answer(sent):
+    assert sent("ledger", "audience", 99).code == 2
+    assert sent("ledger", "audience", 0).code == 2
+
+
+def test_which_entry_allowed_a_message(sent, sql):
+    ((sid, entry),) = sql("SELECT sid, entry FROM deliveries WHERE handed IS NOT NULL")
+    done = sent("ledger", "message", sid)
+    assert done.code == 0
+    assert f"entry: {entry}\n" in done.out
+    assert '"event":"opt_in"' in done.out
+    told = json.loads(sent("ledger", "message", sid, "--json").out)
+    assert (told["entry"], told["fault"]) == (entry, None)
+    assert told["receipt"].startswith("c2sp.org/tlog-proof@v1\n")
+
+
+def test_a_message_that_never_left_needed_no_entry(sent, sql):
+    ((number,),) = sql("SELECT id FROM deliveries WHERE handed IS NULL")
+    done = sent("ledger", "message", number)
+    assert done.code == 0
+    assert "no entry had to allow it" in done.out
+
+
+def test_a_message_that_the_ledger_does_not_allow_is_said_so(sent, sql):
+    sql("UPDATE deliveries SET entry = NULL WHERE handed IS NOT NULL")
+    ((sid,),) = sql("SELECT sid FROM deliveries WHERE handed IS NOT NULL")
+    done = sent("ledger", "message", sid)
+    assert done.code == 1
+    assert "no entry is written down" in done.err
+
+
+@pytest.mark.parametrize("named", ["SM" + "0" * 32, "77", "what", "+15550100001"])
+def test_a_message_that_is_none_is_refused(sent, named):
+    done = sent("ledger", "message", named)
+    assert done.code == 2
+    assert "+1555" not in done.err
