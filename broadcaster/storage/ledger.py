@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.ledger.merkle import Frontier, leaf_hash
-from broadcaster.storage import tiles
+from broadcaster.storage import filing, tiles
 from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, LedgerHead
 from broadcaster.storage.upsert import insert
 
@@ -57,6 +58,7 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
             for offset, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True))
         ],
     )
+    filing.file(session, first, [leaf.data for leaf in leaves], now)
     tiles.complete(session, first, first + len(leaves))
     grown = Frontier.from_bytes(head.frontier).extend(hashes)
     session.execute(
@@ -123,9 +125,20 @@ def keep_checkpoint(session: Session, *, size: int, note: str, now: datetime) ->
     """Keep a checkpoint that is about to be given out; one is kept per size."""
     session.execute(
         insert(session, Checkpoint)
-        .values(size=size, note=note, created=now)
+        .values(size=size, note=note, created=now, sum=checkpoint_sum(size, note, now))
         .on_conflict_do_nothing(index_elements=["size"])
     )
+
+
+def set_note(kept: Checkpoint, note: str) -> None:
+    """Let a checkpoint's note carry more signatures than before."""
+    kept.note, kept.sum = note, checkpoint_sum(kept.size, note, kept.created)
+
+
+def checkpoint_sum(size: int, note: str, created: datetime) -> bytes:
+    """Sum up all that is in a checkpoint's row, so that no byte of it changes unnoticed."""
+    moment = created.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return hashlib.sha256(f"{size}\n{moment}\n{note}".encode()).digest()
 
 
 def latest_checkpoint(session: Session) -> Checkpoint | None:

@@ -1,5 +1,6 @@
 """All tables, by aggregate."""
 
+from broadcaster.storage.models.auditing import Export, Verification
 from broadcaster.storage.models.base import Base
 from broadcaster.storage.models.bulletins import (
     Bulletin,
@@ -14,7 +15,9 @@ from broadcaster.storage.models.ledger import (
     Document,
     Evidence,
     LedgerEntry,
+    LedgerFacet,
     LedgerHead,
+    LedgerIndex,
     LedgerTile,
 )
 from broadcaster.storage.models.lists import BroadcastList, ListSender, Notice, Sender
@@ -33,12 +36,15 @@ __all__ = [
     "Document",
     "Evidence",
     "Explained",
+    "Export",
     "Hearing",
     "Inbound",
     "Incident",
     "Installation",
     "LedgerEntry",
+    "LedgerFacet",
     "LedgerHead",
+    "LedgerIndex",
     "LedgerTile",
     "ListSender",
     "Notice",
@@ -54,4 +60,5 @@ __all__ = [
     "Subscription",
     "Tally",
     "User",
+    "Verification",
 ]
