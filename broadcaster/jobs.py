@@ -20,6 +20,7 @@ from broadcaster.services import (
     settling,
     starting,
     tending,
+    verifying,
 )
 from broadcaster.services.dispatch import Chunk
 
@@ -69,6 +70,11 @@ def sign(runtime: Runtime, _goes_on: GoesOn) -> None:
     audit.sign_what_is_new(runtime)
 
 
+def verify(runtime: Runtime, goes_on: GoesOn) -> None:
+    """Verify the whole ledger, if that is due."""
+    verifying.verify_when_due(runtime, goes_on)
+
+
 def send_chunk(runtime: Runtime, goes_on: GoesOn, arguments: Mapping[str, int]) -> None:
     """Hand over what waits in one chunk of a bulletin."""
     asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on, within=Chunk(**arguments)))
@@ -83,6 +89,7 @@ JOBS: Mapping[str, Job] = {
     "measure": measure,
     "beat": beat,
     "sign": sign,
+    "verify": verify,
 }
 
 #: Seconds between two looks; a bulletin starts within a second of its moment.
@@ -95,6 +102,7 @@ EVERY: Mapping[str, float] = {
     "measure": 1.0,
     "beat": 3.0,
     "sign": 60.0,
+    "verify": 15.0,
 }
 
 #: What an engine with a queue does chunk by chunk, and the jobs of the clock that this replaces.

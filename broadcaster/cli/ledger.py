@@ -16,8 +16,10 @@ from broadcaster.core.errors import InvalidInput
 from broadcaster.ledger.checkpoint import open_checkpoint
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.providers import witnesses
-from broadcaster.services import audit, checking, history, proving, replaying, witnessing
+from broadcaster.services import audit, history, proving, replaying, verifying, witnessing
 from broadcaster.services.audit import Format
+from broadcaster.services.findings import Finding
+from broadcaster.storage import verification
 
 _MOST_SHOWN = 50
 
@@ -106,23 +108,55 @@ def prove(index: int) -> None:
 
 
 @ledger.command("verify")
+@json_option
 @click.pass_context
-def verify_tables(context: click.Context) -> None:
-    """Verify the ledger in the database, and name every row that was changed."""
+def verify_tables(context: click.Context, *, as_json: bool) -> None:
+    """Verify the ledger in the database, and name every row that was changed.
+
+    What is found stops all sending. Once nothing is found any more, sending may go on.
+    """
     runtime = open_runtime()
-    found = 0
-    for one in checking.check(runtime):
-        found += 1
-        if found <= _MOST_SHOWN:
-            say(f"{one.where}: {one.what}")
-    if found > _MOST_SHOWN:
-        say(f"... and {found - _MOST_SHOWN:,} more")
-    if found:
-        complain("The ledger is NOT what was written. Stop sending, and restore it from a backup.")
-        context.exit(1)
     with runtime.reading() as session:
-        head = audit.head(session, runtime)
-    say(f"Every entry is what was written: {head.size:,} entries, root {head.root}.")
+        was_broken = verification.is_broken(session)
+    shown: list[Finding] = []
+
+    def tell(one: Finding) -> None:
+        if len(shown) < _MOST_SHOWN:
+            shown.append(one)
+            if not as_json:
+                say(f"{one.where}: {one.what}")
+
+    ended = verifying.verify(runtime, tell, by_person=True)
+    with runtime.reading() as session:
+        root = audit.head(session, runtime).root
+    if as_json:
+        say_json(_verified(ended, root, shown))
+    elif not ended.found:
+        say(f"Every entry is what was written: {ended.size:,} entries, root {root}.")
+    if ended.found:
+        _complain_broken(ended.found - len(shown))
+        context.exit(1)
+    if was_broken:
+        complain("Sending may go on; every bulletin that was held waits for an editor.")
+
+
+def _verified(ended: verifying.Verified, root: str, shown: list[Finding]) -> dict[str, object]:
+    return {
+        "size": ended.size,
+        "root": root,
+        "erased": ended.erased,
+        "found": ended.found,
+        "findings": [{"where": one.where, "what": one.what} for one in shown],
+    }
+
+
+def _complain_broken(more: int) -> None:
+    if more > 0:
+        complain(f"... and {more:,} more")
+    complain(
+        "The ledger is NOT what was written, and nothing is sent any more. "
+        "Restore it from a backup, then verify again."
+    )
 
 
 @ledger.command()

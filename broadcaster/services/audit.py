@@ -24,7 +24,9 @@ from broadcaster.ledger.errors import LedgerError
 from broadcaster.ledger.merkle import Frontier, consistency_path
 from broadcaster.ledger.proof import verify_consistency
 from broadcaster.runtime import Runtime
-from broadcaster.storage import incidents, ledger, tiles
+from broadcaster.services import verifying
+from broadcaster.services.findings import Finding
+from broadcaster.storage import ledger, tiles
 
 _log = structlog.get_logger()
 _ROWS_PER_CHUNK = 500
@@ -142,10 +144,10 @@ def sign_what_is_new(runtime: Runtime) -> None:
             return
     try:
         runtime.run(lambda session: checkpoint(session, runtime))
-    except LedgerBroken:
-        _log.exception("ledger_broken")
-        now = runtime.clock.now()
-        runtime.run(lambda session: incidents.note(session, "ledger_broken", "ledger", now))
+    except LedgerBroken as error:
+        _log.exception("ledger_not_signed")
+        found = Finding("checkpoints", str(error))
+        runtime.run(lambda session: verifying.declare_broken(session, runtime, [found]))
 
 
 def export(runtime: Runtime, form: Format) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from broadcaster.core.address import Channel
 from broadcaster.core.segments import count
 from broadcaster.runtime import Runtime
-from broadcaster.storage import claims, hand_overs, installation, outreach, pacing
+from broadcaster.storage import claims, hand_overs, installation, outreach, pacing, verification
 from broadcaster.storage.claims import Candidate, Chunk, Claim, Lot
 
 _WINDOW = timedelta(hours=24)
@@ -105,7 +105,7 @@ def _claim(
     clock: Callable[[], float],
 ) -> Batch:
     now = runtime.clock.now()
-    if installation.is_restored(session):
+    if installation.is_restored(session) or verification.is_broken(session):
         return Batch((), waits=False)
     lots = [
         lot

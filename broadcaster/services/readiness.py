@@ -1,8 +1,9 @@
-"""Whether anything may be sent at all: what we missed was heard, and the database is current.
+"""Whether anything may be sent at all: what we missed was heard, the database is current, the ledger whole.
 
 Twilio hardly repeats a webhook, so a stop that came while we were down is told to nobody: the
 provider's list of texts is read before anything goes out, and now and then while it does. A
-database that is older than what the provider has sent sends nothing.
+database that is older than what the provider has sent sends nothing, nor does one whose ledger is
+not what was written.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from time import monotonic
 from broadcaster.core.errors import ListUnreadable, Unheard
 from broadcaster.runtime import Runtime
 from broadcaster.services import listening, restoring
-from broadcaster.storage import bulletins
+from broadcaster.storage import bulletins, verification
 
 # Seconds between two looks whether anything has to be heard again while bulletins go out.
 _CHECKED_EVERY = 5.0
@@ -33,6 +34,8 @@ def may_start(
 ) -> bool:
     """Tell whether these bulletins may start: everything that people texted until now is applied.
 
+    While the ledger is broken there is nothing to wait for: starting holds them and says why.
+
     Args:
         runtime: the parts.
         bulletin_ids: bulletins that are due.
@@ -41,6 +44,8 @@ def may_start(
     if clock() < runtime.memory.ask_again:
         return False
     with runtime.reading() as session:
+        if verification.is_broken(session):
+            return True
         senders = bulletins.senders(session, bulletin_ids)
     return _is_current(runtime, senders, clock)
 
@@ -59,6 +64,8 @@ async def may_send(runtime: Runtime, *, clock: Callable[[], float] = monotonic) 
     if now < memory.checked + _CHECKED_EVERY:
         return True
     with runtime.reading() as session:
+        if verification.is_broken(session):
+            return False
         senders = bulletins.senders_going(session)
     heard = {sender: memory.heard.get(sender, -math.inf) for sender in senders}
     late = [sender for sender, when in heard.items() if now - when > _HEARD_EVERY]

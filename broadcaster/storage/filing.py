@@ -138,7 +138,7 @@ def newest(
     return _run(session, each, before, limit)
 
 
-def _within(choice: Choice) -> Select[tuple[datetime, int]]:
+def _within(choice: Choice) -> Select[datetime, int]:
     found = select(LedgerIndex.recorded, LedgerIndex.idx)
     if choice.since is not None:
         found = found.where(LedgerIndex.recorded >= choice.since)
@@ -147,7 +147,7 @@ def _within(choice: Choice) -> Select[tuple[datetime, int]]:
     return found
 
 
-def _of_subject(choice: Choice, wanted: Collection[int]) -> Select[tuple[datetime, int]]:
+def _of_subject(choice: Choice, wanted: Collection[int]) -> Select[datetime, int]:
     """One person has few entries, so these are looked through."""
     return (
         _within(choice)
@@ -158,7 +158,7 @@ def _of_subject(choice: Choice, wanted: Collection[int]) -> Select[tuple[datetim
 
 def _run(
     session: Session,
-    each: Sequence[Select[tuple[datetime, int]]],
+    each: Sequence[Select[datetime, int]],
     before: Filed | None,
     limit: int,
 ) -> Sequence[Filed]:
@@ -172,8 +172,8 @@ def _run(
 
 
 def _last_of(
-    found: Select[tuple[datetime, int]], before: Filed | None, limit: int
-) -> Select[tuple[datetime, int]]:
+    found: Select[datetime, int], before: Filed | None, limit: int
+) -> Select[datetime, int]:
     if before is not None:
         earlier = LedgerIndex.recorded < before.recorded
         tied = and_(LedgerIndex.recorded == before.recorded, LedgerIndex.idx < before.idx)

@@ -34,7 +34,9 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name=op.f("ck_verification_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_verification")),
     )
-    op.execute("INSERT INTO verification (id, size, erased, found, findings) VALUES (1, 0, 0, 0, '')")
+    op.execute(
+        "INSERT INTO verification (id, size, erased, found, findings) VALUES (1, 0, 0, 0, '')"
+    )
     op.create_table(
         "exports",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -97,7 +99,9 @@ def _make_index() -> None:
         connection.execute(index.insert(), filed)
     names = ("event", "list", "method", "actor")
     for number, facet in known.items():
-        connection.execute(facets.insert().values(id=number, **dict(zip(names, facet, strict=True))))
+        connection.execute(
+            facets.insert().values(id=number, **dict(zip(names, facet, strict=True)))
+        )
     op.create_index(
         op.f("ix_ledger_index_facet_recorded_idx"), "ledger_index", ["facet", "recorded", "idx"]
     )
