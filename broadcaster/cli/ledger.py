@@ -15,11 +15,12 @@ from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.errors import InvalidInput
 from broadcaster.ledger.checkpoint import open_checkpoint
 from broadcaster.ledger.merkle import leaf_hash
+from broadcaster.logs import configure
 from broadcaster.providers import witnesses
 from broadcaster.services import audit, history, proving, replaying, verifying, witnessing
 from broadcaster.services.audit import Format
 from broadcaster.services.findings import Finding
-from broadcaster.storage import verification
+from broadcaster.storage import filing, verification
 
 _MOST_SHOWN = 50
 
@@ -116,28 +117,42 @@ def verify_tables(context: click.Context, *, as_json: bool) -> None:
     What is found stops all sending. Once nothing is found any more, sending may go on.
     """
     runtime = open_runtime()
+    configure(runtime.settings.log)
     with runtime.reading() as session:
         was_broken = verification.is_broken(session)
-    shown: list[Finding] = []
-
-    def tell(one: Finding) -> None:
-        if len(shown) < _MOST_SHOWN:
-            shown.append(one)
-            if not as_json:
-                say(f"{one.where}: {one.what}")
-
-    ended = verifying.verify(runtime, tell, by_person=True)
+    shown = _Shown(aloud=not as_json)
+    ended = verifying.verify(runtime, shown, by_person=True)
     with runtime.reading() as session:
         root = audit.head(session, runtime).root
     if as_json:
-        say_json(_verified(ended, root, shown))
+        say_json(_verified(ended, root, shown.findings))
     elif not ended.found:
         say(f"Every entry is what was written: {ended.size:,} entries, root {root}.")
+    elif ended.found > _MOST_SHOWN:
+        say(f"... and {ended.found - _MOST_SHOWN:,} more")
     if ended.found:
-        _complain_broken(ended.found - len(shown))
+        complain(
+            "The ledger is NOT what was written, and nothing is sent any more. "
+            "Restore it from a backup, then verify again."
+        )
         context.exit(1)
     if was_broken:
         complain("Sending may go on; every bulletin that was held waits for an editor.")
+
+
+class _Shown:
+    """Keeps the first findings, and says them as they come."""
+
+    def __init__(self, *, aloud: bool) -> None:
+        self.findings: list[Finding] = []
+        self._aloud = aloud
+
+    def __call__(self, one: Finding) -> None:
+        if len(self.findings) == _MOST_SHOWN:
+            return
+        self.findings.append(one)
+        if self._aloud:
+            say(f"{one.where}: {one.what}")
 
 
 def _verified(ended: verifying.Verified, root: str, shown: list[Finding]) -> dict[str, object]:
@@ -150,13 +165,12 @@ def _verified(ended: verifying.Verified, root: str, shown: list[Finding]) -> dic
     }
 
 
-def _complain_broken(more: int) -> None:
-    if more > 0:
-        complain(f"... and {more:,} more")
-    complain(
-        "The ledger is NOT what was written, and nothing is sent any more. "
-        "Restore it from a backup, then verify again."
-    )
+@ledger.command()
+def reindex() -> None:
+    """Make the index by which entries are searched anew, from the entries themselves."""
+    runtime = open_runtime()
+    filed = runtime.run(filing.file_anew)
+    complain(f"Filed {filed:,} {'entry' if filed == 1 else 'entries'} anew. Now verify the ledger.")
 
 
 @ledger.command()

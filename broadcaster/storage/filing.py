@@ -14,14 +14,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, or_, select, union_all
+from sqlalchemy import Select, and_, delete, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from broadcaster.storage.models import LedgerEntry, LedgerFacet, LedgerIndex
+from broadcaster.storage.models import LedgerEntry, LedgerFacet, LedgerHead, LedgerIndex
 from broadcaster.storage.upsert import insert
 
 # SQLite takes 500 parts in a statement.
 _AT_ONCE = 100
+_FILED_AT_ONCE = 5_000
 _LONGEST_WORD, _LONGEST_NAME = 32, 200
 
 
@@ -96,8 +97,14 @@ def facet_of(leaf: bytes) -> Facet:
 
 def file(session: Session, first: int, leaves: Iterable[bytes], now: datetime) -> None:
     """File entries that are being appended, from an index on."""
-    facets = [facet_of(leaf) for leaf in leaves]
-    for facet in set(facets):
+    _write(
+        session,
+        [(first + offset, facet_of(leaf), now) for offset, leaf in enumerate(leaves)],
+    )
+
+
+def _write(session: Session, rows: Sequence[tuple[int, Facet, datetime]]) -> None:
+    for facet in {facet for _idx, facet, _recorded in rows}:
         session.execute(
             insert(session, LedgerFacet)
             .values(id=facet.number, **facet._asdict())
@@ -106,10 +113,30 @@ def file(session: Session, first: int, leaves: Iterable[bytes], now: datetime) -
     session.execute(
         LedgerIndex.__table__.insert(),  # type: ignore[attr-defined]
         [
-            {"idx": first + offset, "facet": facet.number, "recorded": now}
-            for offset, facet in enumerate(facets)
+            {"idx": idx, "facet": facet.number, "recorded": recorded}
+            for idx, facet, recorded in rows
         ],
     )
+
+
+def file_anew(session: Session) -> int:
+    """Throw the index away and make it again from the entries; return how many were filed."""
+    # Nobody appends meanwhile.
+    session.execute(select(LedgerHead).with_for_update())
+    session.execute(delete(LedgerIndex))
+    session.execute(delete(LedgerFacet))
+    columns = (LedgerEntry.idx, LedgerEntry.leaf, LedgerEntry.recorded)
+    filed, after = 0, -1
+    while rows := session.execute(
+        select(*columns)
+        .where(LedgerEntry.idx > after)
+        .order_by(LedgerEntry.idx)
+        .limit(_FILED_AT_ONCE)
+    ).all():
+        after = rows[-1].idx
+        _write(session, [(row.idx, facet_of(row.leaf), row.recorded) for row in rows])
+        filed += len(rows)
+    return filed
 
 
 def facets(session: Session) -> Sequence[Facet]:

@@ -102,3 +102,27 @@ def test_who_was_on_a_list_at_a_moment(newsroom):
     }
     assert newsroom("ledger", "at", "nrc", "yesterday").code == 2
     assert newsroom("ledger", "at", "nowhere", "2100-01-01T00:00Z").code == 2
+
+
+def test_what_was_found_stops_sending_until_it_was_put_back_and_verified(newsroom, sql):
+    sql("UPDATE ledger_entries SET subject = 'x' || subject WHERE idx = 3")
+    done = newsroom("ledger", "verify", "--json")
+    assert done.code == 1
+    assert [one["where"] for one in json.loads(done.out)["findings"]] == ["ledger_entries 3"]
+    sql("UPDATE ledger_entries SET subject = substr(subject, 2) WHERE idx = 3")
+    done = newsroom("ledger", "verify")
+    assert done.code == 0
+    assert "Sending may go on" in done.err
+    assert "Sending may go on" not in newsroom("ledger", "verify").err
+
+
+def test_the_index_is_made_anew_from_the_entries(newsroom, sql):
+    sql("UPDATE ledger_index SET facet = facet + 1 WHERE idx = 3")
+    sql("DELETE FROM ledger_index WHERE idx = 2")
+    done = newsroom("ledger", "verify", "--json")
+    assert [one["where"] for one in json.loads(done.out)["findings"]] == [
+        "ledger_index 2",
+        "ledger_index 3",
+    ]
+    assert newsroom("ledger", "reindex").code == 0
+    assert newsroom("ledger", "verify").code == 0
