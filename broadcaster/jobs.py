@@ -14,6 +14,7 @@ from broadcaster.services import (
     audit,
     comparing,
     dispatch,
+    exporting,
     heartbeat,
     planning,
     reconciling,
@@ -75,6 +76,17 @@ def verify(runtime: Runtime, goes_on: GoesOn) -> None:
     verifying.verify_when_due(runtime, goes_on)
 
 
+def export(runtime: Runtime, goes_on: GoesOn) -> None:
+    """Make the files of exports that wait."""
+    while goes_on() and exporting.make_next(runtime, goes_on):
+        pass
+
+
+def sweep_exports(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Remove the files of exports that nobody can fetch any more."""
+    exporting.sweep(runtime)
+
+
 def send_chunk(runtime: Runtime, goes_on: GoesOn, arguments: Mapping[str, int]) -> None:
     """Hand over what waits in one chunk of a bulletin."""
     asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on, within=Chunk(**arguments)))
@@ -90,6 +102,8 @@ JOBS: Mapping[str, Job] = {
     "beat": beat,
     "sign": sign,
     "verify": verify,
+    "export": export,
+    "sweep_exports": sweep_exports,
 }
 
 #: Seconds between two looks; a bulletin starts within a second of its moment.
@@ -103,6 +117,8 @@ EVERY: Mapping[str, float] = {
     "beat": 3.0,
     "sign": 60.0,
     "verify": 15.0,
+    "export": 1.0,
+    "sweep_exports": 60.0,
 }
 
 #: What an engine with a queue does chunk by chunk, and the jobs of the clock that this replaces.

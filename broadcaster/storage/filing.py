@@ -73,6 +73,14 @@ class Choice(NamedTuple):
         """Whether everything is wanted."""
         return not any(self)
 
+    def in_words(self) -> str:
+        """Write the choice down, a line each: ``since 2026-11-30T08:00:00+00:00``, ``event opt_in``."""
+        parts = [(name, value) for name, value in self._asdict().items() if value]
+        return "\n".join(
+            f"{name} {value.isoformat() if isinstance(value, datetime) else value}"
+            for name, value in parts
+        )
+
     def takes(self, facet: Facet) -> bool:
         """Tell whether entries of a facet are wanted."""
         pairs = zip(facet, (self.event, self.list, self.method, self.actor), strict=True)

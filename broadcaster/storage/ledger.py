@@ -141,6 +141,12 @@ def checkpoint_sum(size: int, note: str, created: datetime) -> bytes:
     return hashlib.sha256(f"{size}\n{moment}\n{note}".encode()).digest()
 
 
+def checkpoint_of(session: Session, size: int) -> bytes:
+    """Return the note of the checkpoint that was kept over so many entries."""
+    kept = session.execute(select(Checkpoint.note).where(Checkpoint.size == size)).scalar_one()
+    return kept.encode()
+
+
 def latest_checkpoint(session: Session) -> Checkpoint | None:
     """Return the newest checkpoint that was ever given out."""
     return session.execute(
