@@ -70,12 +70,16 @@ class Head:
 
 
 def head(session: Session, runtime: Runtime) -> Head:
-    """Tell where the log stands."""
-    tree = ledger.frontier(session)
+    """Tell where the log stands; of a head that is damaged the size that it says, and no root."""
     latest = ledger.latest_checkpoint(session)
+    try:
+        tree = ledger.frontier(session)
+        size, root = tree.size, tree.root().hex()
+    except LedgerError:
+        size, root = ledger.size(session), ""
     return Head(
-        size=tree.size,
-        root=tree.root().hex(),
+        size=size,
+        root=root,
         vkey=runtime.signer.key.to_text(),
         checkpoint=latest.note if latest else None,
         checkpoint_size=latest.size if latest else None,

@@ -173,6 +173,17 @@ def newest(
     return _run(session, each, before, limit)
 
 
+def size_before(session: Session, moment: datetime) -> int:
+    """Return how many entries the log had at a moment."""
+    last = session.execute(
+        select(LedgerIndex.idx)
+        .where(LedgerIndex.recorded < moment)
+        .order_by(LedgerIndex.recorded.desc(), LedgerIndex.idx.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return 0 if last is None else last + 1
+
+
 def _within(choice: Choice) -> Select[datetime, int]:
     found = select(LedgerIndex.recorded, LedgerIndex.idx)
     if choice.since is not None:

@@ -73,6 +73,11 @@ def frontier(session: Session) -> Frontier:
     return Frontier.from_bytes(session.execute(select(LedgerHead.frontier)).scalar_one())
 
 
+def size(session: Session) -> int:
+    """Return how many entries the head says that there are."""
+    return session.execute(select(LedgerHead.size)).scalar_one()
+
+
 def leaves(session: Session, start: int, end: int) -> Sequence[LedgerEntry]:
     """Return the entries from ``start`` up to but not including ``end``, in order.
 
@@ -88,6 +93,30 @@ def leaves(session: Session, start: int, end: int) -> Sequence[LedgerEntry]:
         .scalars()
         .all()
     )
+
+
+def entries_at(session: Session, indexes: Sequence[int]) -> dict[int, LedgerEntry]:
+    """Return entries by their places; one that is not there is left out."""
+    found = session.execute(select(LedgerEntry).where(LedgerEntry.idx.in_(indexes))).scalars()
+    return {row.idx: row for row in found}
+
+
+def next_of(session: Session, subject: str, index: int) -> int | None:
+    """Return the place of a subject's first entry after a place."""
+    return session.execute(
+        select(LedgerEntry.idx)
+        .where(LedgerEntry.subject == subject, LedgerEntry.idx > index)
+        .order_by(LedgerEntry.idx)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def places(session: Session, hashes: Sequence[str]) -> dict[str, int]:
+    """Return where documents are logged, by their hashes."""
+    rows = session.execute(
+        select(Document.sha256, Document.entry).where(Document.sha256.in_(hashes))
+    )
+    return {row.sha256: row.entry for row in rows}
 
 
 def leaves_since(session: Session, subject: str, moment: datetime) -> Sequence[bytes]:
