@@ -17,10 +17,19 @@ from broadcaster.ledger.checkpoint import open_checkpoint
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.logs import configure
 from broadcaster.providers import witnesses
-from broadcaster.services import audit, history, proving, replaying, verifying, witnessing
+from broadcaster.services import (
+    audit,
+    exporting,
+    history,
+    proving,
+    replaying,
+    verifying,
+    witnessing,
+)
 from broadcaster.services.audit import Format
 from broadcaster.services.findings import Finding
 from broadcaster.storage import filing, verification
+from broadcaster.storage.filing import Choice
 
 _MOST_SHOWN = 50
 
@@ -34,12 +43,42 @@ def ledger() -> None:
 @click.option("--format", "form", type=click.Choice([form.value for form in Format]), required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def export(*, form: str, output: Path, force: bool) -> None:
-    """Write the whole ledger to a file: jsonl, csv, or a bundle that anyone can verify."""
+@click.option("--from", "since", metavar="MOMENT", help="Written at this moment or later.")
+@click.option("--to", "until", metavar="MOMENT", help="Written before this moment.")
+@click.option("--list", "list_", default="", help="The list's stable id.")
+@click.option("--event", default="", help="What happened, such as opt_in.")
+@click.option("--method", default="", help="How, such as keyword.")
+@click.option("--actor", default="", help="Who: subject, provider, system, or an operator.")
+@click.option("--subject", default="", help="The token of a person, 32 digits.")
+def export(
+    *,
+    form: str,
+    output: Path,
+    force: bool,
+    since: str | None,
+    until: str | None,
+    list_: str,
+    **others: str,
+) -> None:
+    """Write the ledger to a file: jsonl, csv, xlsx, or a bundle that anyone can verify.
+
+    Filters take a part of it; a bundle is always whole. Every export is written down.
+    """
     _check_output(output, force=force)
     runtime = open_runtime()
-    _write(output, audit.export(runtime, Format(form)))
-    complain(f"Wrote {output}.")
+    zone = runtime.settings.organisation.zone
+    choice = Choice(
+        since=_moment(since, zone) if since else None,
+        until=_moment(until, zone) if until else None,
+        list=list_,
+        **others,
+    )
+    if form == Format.BUNDLE and not choice.is_all:
+        message = "A bundle is always whole; take jsonl, csv or xlsx to filter."
+        raise InvalidInput(message)
+    asked = exporting.ask(runtime, Format(form), choice, user_id=None, at_once=None)
+    _write(output, asked.chunks or iter(()))
+    complain(f"Wrote {output}{'' if choice.is_all else ', a part of the ledger'}.")
     if form == Format.BUNDLE.value:
         key = runtime.signer.key.to_text()
         complain(f"Check it: python -m broadcaster.ledger verify {output} --vkey '{key}'")
@@ -222,14 +261,8 @@ def witness(context: click.Context) -> None:
 @json_option
 def at_moment(*, name: str, moment: str, as_json: bool) -> None:
     """Say who was on a list at a moment, from the ledger alone: 2026-03-03T14:00+01:00."""
-    try:
-        when = datetime.fromisoformat(moment)
-    except ValueError:
-        message = f"'{moment}' is no moment; write one such as 2026-03-03T14:00+01:00."
-        raise InvalidInput(message) from None
     runtime = open_runtime()
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=ZoneInfo(runtime.settings.organisation.zone))
+    when = _moment(moment, runtime.settings.organisation.zone)
     found = sorted(history.consenting(runtime, name, when))
     if as_json:
         say_json({"list": name, "moment": when.isoformat(), "count": len(found), "subjects": found})
@@ -237,6 +270,16 @@ def at_moment(*, name: str, moment: str, as_json: bool) -> None:
     for subject in found:
         say(subject)
     complain(f"{len(found):,} on {name} at {when.isoformat()}.")
+
+
+def _moment(text: str, zone: str) -> datetime:
+    """Read a moment; without a zone it is the organisation's."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"'{text}' is no moment; write one such as 2026-03-03T14:00+01:00."
+        raise InvalidInput(message) from None
+    return when if when.tzinfo is not None else when.replace(tzinfo=ZoneInfo(zone))
 
 
 def _counted(word: str, number: int) -> str:

@@ -48,7 +48,7 @@ def export() -> BaseResponse:
         raise InvalidInput(" ".join(chosen.faults))
     user = signed_in().id
     stop_reading()
-    asked = exporting.ask(runtime(), form, chosen.choice, user_id=user)
+    asked = exporting.ask(runtime(), form, chosen.choice, user_id=user, at_once=exporting.AT_ONCE)
     _log.info("ledger_exported", user=user, format=form.value, export=asked.number)
     if asked.chunks is None:
         flash(_("The file is being made. It is on this page once it is ready."), "good")

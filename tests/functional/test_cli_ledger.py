@@ -126,3 +126,22 @@ def test_the_index_is_made_anew_from_the_entries(newsroom, sql):
     ]
     assert newsroom("ledger", "reindex").code == 0
     assert newsroom("ledger", "verify").code == 0
+
+
+def test_an_export_can_take_a_part_and_is_written_down(newsroom, home, tmp_path):
+    where = tmp_path / "part.jsonl"
+    part = ("ledger", "export", "--format", "jsonl", "-o", str(where), "--event", "document notice")
+    done = newsroom(*part)
+    assert (done.code, "a part of the ledger" in done.err) == (0, True)
+    lines = where.read_text().splitlines()
+    assert lines
+    assert all('"kind":"notice"' in line for line in lines)
+    with closing(sqlite3.connect(home / "broadcaster.sqlite3")) as database:
+        [row] = database.execute("SELECT user_id, form, chosen, state, entries FROM exports")
+    assert row == (None, "jsonl", "event document notice", "sent", len(lines))
+
+
+def test_a_bundle_is_never_a_part(newsroom, tmp_path):
+    where = tmp_path / "part.zip"
+    done = newsroom("ledger", "export", "--format", "bundle", "-o", str(where), "--list", "nrc")
+    assert (done.code, where.exists()) == (2, False)
