@@ -14,12 +14,14 @@ from broadcaster.services import (
     audit,
     comparing,
     dispatch,
+    exporting,
     heartbeat,
     planning,
     reconciling,
     settling,
     starting,
     tending,
+    verifying,
 )
 from broadcaster.services.dispatch import Chunk
 
@@ -69,6 +71,22 @@ def sign(runtime: Runtime, _goes_on: GoesOn) -> None:
     audit.sign_what_is_new(runtime)
 
 
+def verify(runtime: Runtime, goes_on: GoesOn) -> None:
+    """Verify the whole ledger, if that is due."""
+    verifying.verify_when_due(runtime, goes_on)
+
+
+def export(runtime: Runtime, goes_on: GoesOn) -> None:
+    """Make the files of exports that wait."""
+    while goes_on() and exporting.make_next(runtime, goes_on):
+        pass
+
+
+def sweep_exports(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Remove the files of exports that nobody can fetch any more."""
+    exporting.sweep(runtime)
+
+
 def send_chunk(runtime: Runtime, goes_on: GoesOn, arguments: Mapping[str, int]) -> None:
     """Hand over what waits in one chunk of a bulletin."""
     asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on, within=Chunk(**arguments)))
@@ -83,6 +101,9 @@ JOBS: Mapping[str, Job] = {
     "measure": measure,
     "beat": beat,
     "sign": sign,
+    "verify": verify,
+    "export": export,
+    "sweep_exports": sweep_exports,
 }
 
 #: Seconds between two looks; a bulletin starts within a second of its moment.
@@ -95,6 +116,9 @@ EVERY: Mapping[str, float] = {
     "measure": 1.0,
     "beat": 3.0,
     "sign": 60.0,
+    "verify": 15.0,
+    "export": 1.0,
+    "sweep_exports": 60.0,
 }
 
 #: What an engine with a queue does chunk by chunk, and the jobs of the clock that this replaces.

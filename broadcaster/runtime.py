@@ -75,6 +75,7 @@ class Memory:
         beat_kept: when it was last written to the file beside the database.
         checked: when this process last saw that what goes out may go on.
         ask_again: until when the provider's list is not asked for, because it could not be read.
+        verified: whether this process has seen to it that the ledger was verified since it began.
         round: how many seconds the slowest round of sending took, less the longer ago it was.
         round_seen: when that was worked out.
         roll: who was on a list at a moment, as it was asked for last.
@@ -90,6 +91,7 @@ class Memory:
     beat_kept: float = -math.inf
     checked: float = -math.inf
     ask_again: float = -math.inf
+    verified: bool = False
     round: float = 0.0
     round_seen: float = -math.inf
     roll: object = None

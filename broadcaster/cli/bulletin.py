@@ -22,6 +22,7 @@ _WHY = {
     HeldReason.FAILURES: "too many of its messages failed",
     HeldReason.UNCERTAIN: "the provider gave no clear answers",
     HeldReason.RESTORED: "the database was put back from a backup",
+    HeldReason.LEDGER: "the ledger is not what was written",
 }
 _number = click.argument("number", type=click.IntRange(1), metavar="N")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -14,9 +16,21 @@ from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.ledger.checkpoint import open_checkpoint
 from broadcaster.ledger.merkle import leaf_hash
+from broadcaster.logs import configure
 from broadcaster.providers import witnesses
-from broadcaster.services import audit, checking, proving, register, replaying, witnessing
+from broadcaster.services import (
+    audit,
+    exporting,
+    proving,
+    register,
+    replaying,
+    verifying,
+    witnessing,
+)
 from broadcaster.services.audit import Format
+from broadcaster.services.findings import Finding
+from broadcaster.storage import filing, verification
+from broadcaster.storage.filing import Choice
 
 _MOST_SHOWN = 50
 
@@ -30,12 +44,42 @@ def ledger() -> None:
 @click.option("--format", "form", type=click.Choice([form.value for form in Format]), required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def export(*, form: str, output: Path, force: bool) -> None:
-    """Write the whole ledger to a file: jsonl, csv, or a bundle that anyone can verify."""
+@click.option("--from", "since", metavar="MOMENT", help="Written at this moment or later.")
+@click.option("--to", "until", metavar="MOMENT", help="Written before this moment.")
+@click.option("--list", "list_", default="", help="The list's stable id.")
+@click.option("--event", default="", help="What happened, such as opt_in.")
+@click.option("--method", default="", help="How, such as keyword.")
+@click.option("--actor", default="", help="Who: subject, provider, system, or an operator.")
+@click.option("--subject", default="", help="The token of a person, 32 digits.")
+def export(
+    *,
+    form: str,
+    output: Path,
+    force: bool,
+    since: str | None,
+    until: str | None,
+    list_: str,
+    **others: str,
+) -> None:
+    """Write the ledger to a file: jsonl, csv, xlsx, or a bundle that anyone can verify.
+
+    Filters take a part of it; a bundle is always whole. Every export is written down.
+    """
     _check_output(output, force=force)
     runtime = open_runtime()
-    _write(output, audit.export(runtime, Format(form)))
-    complain(f"Wrote {output}.")
+    zone = runtime.settings.organisation.zone
+    choice = Choice(
+        since=_moment(since, zone) if since else None,
+        until=_moment(until, zone) if until else None,
+        list=list_,
+        **others,
+    )
+    if form == Format.BUNDLE and not choice.is_all:
+        message = "A bundle is always whole; take jsonl, csv or xlsx to filter."
+        raise InvalidInput(message)
+    asked = exporting.ask(runtime, Format(form), choice, user_id=None, at_once=None)
+    _write(output, asked.chunks or iter(()))
+    complain(f"Wrote {output}{'' if choice.is_all else ', a part of the ledger'}.")
     if form == Format.BUNDLE.value:
         key = runtime.signer.key.to_text()
         complain(f"Check it: python -m broadcaster.ledger verify {output} --vkey '{key}'")
@@ -105,23 +149,68 @@ def prove(index: int) -> None:
 
 
 @ledger.command("verify")
+@json_option
 @click.pass_context
-def verify_tables(context: click.Context) -> None:
-    """Verify the ledger in the database, and name every row that was changed."""
+def verify_tables(context: click.Context, *, as_json: bool) -> None:
+    """Verify the ledger in the database, and name every row that was changed.
+
+    What is found stops all sending. Once nothing is found any more, sending may go on.
+    """
     runtime = open_runtime()
-    found = 0
-    for one in checking.check(runtime):
-        found += 1
-        if found <= _MOST_SHOWN:
-            say(f"{one.where}: {one.what}")
-    if found > _MOST_SHOWN:
-        say(f"... and {found - _MOST_SHOWN:,} more")
-    if found:
-        complain("The ledger is NOT what was written. Stop sending, and restore it from a backup.")
-        context.exit(1)
+    configure(runtime.settings.log)
     with runtime.reading() as session:
-        head = audit.head(session, runtime)
-    say(f"Every entry is what was written: {head.size:,} entries, root {head.root}.")
+        was_broken = verification.is_broken(session)
+    shown = _Shown(aloud=not as_json)
+    ended = verifying.verify(runtime, shown, by_person=True)
+    with runtime.reading() as session:
+        root = audit.head(session, runtime).root
+    if as_json:
+        say_json(_verified(ended, root, shown.findings))
+    elif not ended.found:
+        say(f"Every entry is what was written: {ended.size:,} entries, root {root}.")
+    elif ended.found > _MOST_SHOWN:
+        say(f"... and {ended.found - _MOST_SHOWN:,} more")
+    if ended.found:
+        complain(
+            "The ledger is NOT what was written, and nothing is sent any more. "
+            "Restore it from a backup, then verify again."
+        )
+        context.exit(1)
+    if was_broken:
+        complain("Sending may go on; every bulletin that was held waits for an editor.")
+
+
+class _Shown:
+    """Keeps the first findings, and says them as they come."""
+
+    def __init__(self, *, aloud: bool) -> None:
+        self.findings: list[Finding] = []
+        self._aloud = aloud
+
+    def __call__(self, one: Finding) -> None:
+        if len(self.findings) == _MOST_SHOWN:
+            return
+        self.findings.append(one)
+        if self._aloud:
+            say(f"{one.where}: {one.what}")
+
+
+def _verified(ended: verifying.Verified, root: str, shown: list[Finding]) -> dict[str, object]:
+    return {
+        "size": ended.size,
+        "root": root,
+        "erased": ended.erased,
+        "found": ended.found,
+        "findings": [{"where": one.where, "what": one.what} for one in shown],
+    }
+
+
+@ledger.command()
+def reindex() -> None:
+    """Make the index by which entries are searched anew, from the entries themselves."""
+    runtime = open_runtime()
+    filed = runtime.run(filing.file_anew)
+    complain(f"Filed {filed:,} {'entry' if filed == 1 else 'entries'} anew. Now verify the ledger.")
 
 
 @ledger.command()
@@ -220,6 +309,16 @@ def _say_register(current: register.Filed, filed: list[register.Filed]) -> None:
 
 def _yes(truth: bool) -> str:  # noqa: FBT001 - it is what is said
     return "yes" if truth else ""
+
+
+def _moment(text: str, zone: str) -> datetime:
+    """Read a moment; without a zone it is the organisation's."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"'{text}' is no moment; write one such as 2026-03-03T14:00+01:00."
+        raise InvalidInput(message) from None
+    return when if when.tzinfo is not None else when.replace(tzinfo=ZoneInfo(zone))
 
 
 def _counted(word: str, number: int) -> str:

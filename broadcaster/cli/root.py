@@ -27,7 +27,9 @@ COMMANDS: Mapping[str, Registered] = {
     "db": Registered("broadcaster.cli.database:db", "Bring the database up to date."),
     "user": Registered("broadcaster.cli.users:user", "Add people who may sign in."),
     "list": Registered("broadcaster.cli.lists:list_", "Add and show broadcast lists."),
-    "people": Registered("broadcaster.cli.people:people", "Import people, and show consent."),
+    "people": Registered(
+        "broadcaster.cli.people:people", "Import people, show consent and evidence."
+    ),
     "bulletin": Registered("broadcaster.cli.bulletin:bulletin", "Watch and brake a bulletin."),
     "sender": Registered("broadcaster.cli.sender:sender", "Show and set how fast you send."),
     "keywords": Registered("broadcaster.cli.keywords:keywords", "See how texts are understood."),

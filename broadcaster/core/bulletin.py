@@ -26,6 +26,7 @@ class HeldReason(StrEnum):
     FAILURES = "failures"  # too many of its messages failed
     UNCERTAIN = "uncertain"  # of too many nobody knows whether the provider took them
     RESTORED = "restored"  # the database is older than what the provider has sent
+    LEDGER = "ledger"  # the ledger is not what was written
 
 
 #: Its audience may be frozen, and some of it not served yet.

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from broadcaster.runtime import Runtime
-from broadcaster.storage import chunks, claims, installation, pacing
+from broadcaster.storage import chunks, claims, installation, pacing, verification
 from broadcaster.storage.claims import Chunk
 
 _log = structlog.get_logger()
@@ -107,7 +107,7 @@ def refill(runtime: Runtime, job: str) -> None:
         if not session.execute(select(func.pg_try_advisory_xact_lock(_ONE_AT_A_TIME))).scalar():
             return
         _forget_the_dead(session)
-        if installation.is_restored(session):
+        if installation.is_restored(session) or verification.is_broken(session):
             return
         now = runtime.clock.now()
         for bulletin_id, senders in _going(session, now).items():

@@ -1,4 +1,4 @@
-"""What an auditor takes away: the log's head, checkpoints, and exports in three forms.
+"""What an auditor takes away: the log's head, checkpoints, and exports in four forms.
 
 An export covers exactly the entries of one checkpoint. They never change, so it can be read in
 pieces, as slowly as the auditor's line, without holding anything open.
@@ -6,12 +6,11 @@ pieces, as slowly as the auditor's line, without holding anything open.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 
 import structlog
 from sqlalchemy.orm import Session
@@ -19,39 +18,25 @@ from sqlalchemy.orm import Session
 from broadcaster.core.errors import LedgerBroken
 from broadcaster.ledger.bundle import stream_bundle
 from broadcaster.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from broadcaster.ledger.entry import ConsentEntry, DocumentKind, parse
+from broadcaster.ledger.entry import DocumentKind
 from broadcaster.ledger.errors import LedgerError
 from broadcaster.ledger.merkle import Frontier, consistency_path
 from broadcaster.ledger.proof import verify_consistency
 from broadcaster.runtime import Runtime
-from broadcaster.storage import incidents, ledger, tiles
+from broadcaster.services import tabling, verifying
+from broadcaster.services.findings import Finding
+from broadcaster.storage import ledger, taking, tiles
+from broadcaster.storage.filing import Choice
+from broadcaster.storage.taking import Stored
 
 _log = structlog.get_logger()
-_ROWS_PER_CHUNK = 500
-_BATCH = 2_000
-_COLUMNS = (
-    "index",
-    "recorded",
-    "occurred",
-    "subject",
-    "event",
-    "state",
-    "list",
-    "channel",
-    "method",
-    "rule",
-    "notice",
-    "notice_version",
-    "actor",
-    "reason",
-    "previous",
-    "leaf_hash",
-)
-# A cell that begins like this is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
+# So many entries are read at once; of a choice, so many are looked at.
+_AT_ONCE, _LOOKED_AT = 2_000, 5_000
+#: No filter: every entry.
+EVERYTHING = Choice()
 
 Chunks = Iterator[bytes]
+Seen = Callable[[int, int], None]
 
 
 class Format(StrEnum):
@@ -59,6 +44,7 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     CSV = "csv"
+    XLSX = "xlsx"
     BUNDLE = "bundle"
 
 
@@ -84,12 +70,16 @@ class Head:
 
 
 def head(session: Session, runtime: Runtime) -> Head:
-    """Tell where the log stands."""
-    tree = ledger.frontier(session)
+    """Tell where the log stands; of a head that is damaged the size that it says, and no root."""
     latest = ledger.latest_checkpoint(session)
+    try:
+        tree = ledger.frontier(session)
+        size, root = tree.size, tree.root().hex()
+    except LedgerError:
+        size, root = ledger.size(session), ""
     return Head(
-        size=tree.size,
-        root=tree.root().hex(),
+        size=size,
+        root=root,
         vkey=runtime.signer.key.to_text(),
         checkpoint=latest.note if latest else None,
         checkpoint_size=latest.size if latest else None,
@@ -142,121 +132,115 @@ def sign_what_is_new(runtime: Runtime) -> None:
             return
     try:
         runtime.run(lambda session: checkpoint(session, runtime))
-    except LedgerBroken:
-        _log.exception("ledger_broken")
-        now = runtime.clock.now()
-        runtime.run(lambda session: incidents.note(session, "ledger_broken", "ledger", now))
+    except LedgerBroken as error:
+        _log.exception("ledger_not_signed")
+        found = Finding("checkpoints", str(error))
+        runtime.run(lambda session: verifying.declare_broken(session, runtime, [found]))
 
 
-def export(runtime: Runtime, form: Format) -> Iterator[bytes]:
+def export(runtime: Runtime, form: Format, choice: Choice = EVERYTHING) -> Chunks:
     """Yield an export in chunks, in constant memory.
 
     The checkpoint is signed and kept before the first chunk, so that what leaves the house can
     later be held against the log.
+
+    Args:
+        runtime: the parts.
+        form: which form.
+        choice: which entries; a bundle always holds all.
     """
-    with runtime.transaction() as session:
-        size, signed = checkpoint(session, runtime)
-    return _WRITERS[form](runtime, size, signed)
+    size, signed = runtime.run(lambda session: checkpoint(session, runtime))
+    return write(runtime, form, Covered(size, signed), choice)
 
 
-def _jsonl(runtime: Runtime, size: int, _signed: bytes) -> Iterator[bytes]:
-    lines: list[bytes] = []
-    for leaf in _leaves(runtime, size):
-        lines.append(leaf.data + b"\n")
-        if len(lines) == _ROWS_PER_CHUNK:
-            yield b"".join(lines)
-            lines.clear()
-    yield b"".join(lines)
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What an export covers: so many entries, under this signed checkpoint."""
+
+    size: int
+    checkpoint: bytes
 
 
-def _csv(runtime: Runtime, size: int, _signed: bytes) -> Iterator[bytes]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(_COLUMNS)
-    for number, leaf in enumerate(_leaves(runtime, size), start=1):
-        writer.writerow([as_text(cell) for cell in _row(leaf)])
-        if number % _ROWS_PER_CHUNK == 0:
-            yield _taken(buffer)
-    yield _taken(buffer)
+def write(
+    runtime: Runtime,
+    form: Format,
+    covered: Covered,
+    choice: Choice = EVERYTHING,
+    seen: Callable[[int, int], None] = lambda _read, _taken: None,
+) -> Chunks:
+    """Yield an export of what a checkpoint covers, in chunks.
+
+    Args:
+        runtime: the parts.
+        form: which form.
+        covered: how far, and under which checkpoint.
+        choice: which entries; a bundle always holds all.
+        seen: is told, now and then, how many entries were read and how many of them taken.
+    """
+    if form is Format.JSONL:
+        return (
+            b"\n".join([*piece, b""]) for piece in _leaves(runtime, covered, choice, seen) if piece
+        )
+    if form is Format.BUNDLE:
+        return _bundle(runtime, covered, seen)
+    pieces = _pieces(runtime, covered, choice, seen)
+    if form is Format.XLSX:
+        return tabling.to_xlsx(pieces, _about(runtime, covered, choice))
+    return tabling.to_csv(pieces)
 
 
-def _bundle(runtime: Runtime, size: int, signed: bytes) -> Iterator[bytes]:
+def _bundle(runtime: Runtime, covered: Covered, seen: Seen) -> Chunks:
     with runtime.reading() as session:
         notices = [item.text.encode() for item in ledger.documents(session, DocumentKind.NOTICE)]
         terms = [item.text.encode() for item in ledger.documents(session, DocumentKind.TERMS)]
     return stream_bundle(
-        checkpoint=signed,
+        checkpoint=covered.checkpoint,
         key=runtime.signer.key,
-        entries=(leaf.data for leaf in _leaves(runtime, size)),
+        entries=chain.from_iterable(_leaves(runtime, covered, EVERYTHING, seen)),
         notices=notices,
         terms=terms,
     )
 
 
-_WRITERS: Mapping[Format, Callable[[Runtime, int, bytes], Iterator[bytes]]] = {
-    Format.JSONL: _jsonl,
-    Format.CSV: _csv,
-    Format.BUNDLE: _bundle,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    index: int
-    data: bytes
-    leaf_hash: bytes
-
-
-def _leaves(runtime: Runtime, size: int) -> Iterator[_Numbered]:
-    for start in range(0, size, _BATCH):
-        with runtime.reading() as session:
-            rows = ledger.leaves(session, start, min(size, start + _BATCH))
-        for row in rows:
-            yield _Numbered(row.idx, row.leaf, row.leaf_hash)
-
-
-def _row(leaf: _Numbered) -> tuple[object, ...]:
-    entry = parse(leaf.data)
-    recorded = entry.recorded.isoformat()
-    if not isinstance(entry, ConsentEntry):
-        blank = [""] * (len(_COLUMNS) - 6)
-        return (
-            leaf.index,
-            recorded,
-            "",
-            "",
-            f"document {entry.kind.value}",
-            *blank,
-            leaf.leaf_hash.hex(),
+def _about(runtime: Runtime, covered: Covered, choice: Choice) -> list[tuple[str, str]]:
+    lines = [
+        ("Ledger", runtime.signer.name),
+        ("Entries covered", f"{covered.size}"),
+        ("Chosen", choice.in_words().replace("\n", ", ") or "all entries"),
+        ("Public key", runtime.signer.key.to_text()),
+        ("Checkpoint", covered.checkpoint.decode()),
+    ]
+    if not choice.is_all:
+        lines.insert(
+            0, ("Note", "This is a part of the ledger: only the entries that were chosen.")
         )
-    return (
-        leaf.index,
-        recorded,
-        entry.occurred.isoformat(),
-        entry.subject,
-        entry.event.value,
-        entry.state.value,
-        entry.list,
-        entry.channel.value,
-        entry.method.value,
-        entry.rule,
-        entry.notice.sha256 if entry.notice else "",
-        entry.notice.version if entry.notice else "",
-        entry.actor,
-        entry.reason or "",
-        "" if entry.prev is None else entry.prev,
-        leaf.leaf_hash.hex(),
-    )
+    return lines
 
 
-def as_text(cell: object) -> str:
-    """Write a cell so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
-    text = str(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _leaves(
+    runtime: Runtime, covered: Covered, choice: Choice, seen: Seen
+) -> Iterator[Sequence[bytes]]:
+    if not choice.is_all:
+        for piece in _pieces(runtime, covered, choice, seen):
+            yield [stored.leaf for stored in piece]
+        return
+    for first, end in taking.spans(covered.size, _AT_ONCE):
+        with runtime.reading() as session:
+            leaves = taking.leaves(session, first, end)
+        yield leaves
+        seen(end, end)
 
 
-def _taken(buffer: io.StringIO) -> bytes:
-    data = buffer.getvalue().encode()
-    buffer.seek(0)
-    buffer.truncate()
-    return data
+def _pieces(
+    runtime: Runtime, covered: Covered, choice: Choice, seen: Seen
+) -> Iterator[Sequence[Stored]]:
+    taken = 0
+    for first, end in taking.spans(covered.size, _AT_ONCE if choice.is_all else _LOOKED_AT):
+        with runtime.reading() as session:
+            if choice.is_all:
+                piece = taking.stored(session, first, end)
+            else:
+                piece = taking.chosen(session, choice, first, end)
+        taken += len(piece)
+        yield piece
+        seen(end, taken)

@@ -18,6 +18,7 @@ from broadcaster.storage import (
     pacing,
     tallies,
     undecided,
+    verification,
 )
 from broadcaster.storage.models import Bulletin
 
@@ -60,6 +61,7 @@ def go_on(session: Session, runtime: Runtime, bulletin_id: int, *, now: datetime
         message = "This bulletin is not waiting on its way, so it cannot be continued."
         raise Conflict(message)
     refuse_uncompared(session, bulletin)
+    _refuse_broken(session)
     excuse(session, bulletin)
     pacing.start_again(session, _stopped_senders(session, bulletin))
     if bulletin.not_after is not None and bulletin.not_after <= now:
@@ -88,6 +90,7 @@ def send_held_again(
         message = "The time of this bulletin is over, so nothing of it is sent again."
         raise Conflict(message)
     refuse_uncompared(session, bulletin)
+    _refuse_broken(session)
     if not undecided.queue_again(session, bulletin.id, now):
         message = "Nobody is undecided any more; nothing was sent again."
         raise Conflict(message)
@@ -131,6 +134,15 @@ def refuse_uncompared(session: Session, bulletin: Bulletin) -> None:
         message = (
             "The database was restored and is still being compared with the provider's list;"
             " until then nothing goes out."
+        )
+        raise Conflict(message)
+
+
+def _refuse_broken(session: Session) -> None:
+    if verification.is_broken(session):
+        message = (
+            "The consent ledger is not what was written, so nothing goes out. It has to be put back"
+            " from a backup first; then: broadcaster ledger verify"
         )
         raise Conflict(message)
 

@@ -7,34 +7,47 @@ which row of which table is wrong, so that it can be put back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from broadcaster.ledger.checkpoint import open_checkpoint
-from broadcaster.ledger.entry import ConsentEntry, DocumentEntry, parse
+from broadcaster.ledger.entry import ConsentEntry, DocumentEntry, Entry, parse
 from broadcaster.ledger.errors import LedgerError
 from broadcaster.ledger.histories import Histories
 from broadcaster.ledger.merkle import HASH_SIZE, Frontier, leaf_hash, root
-from broadcaster.ledger.tiles import WIDTH
+from broadcaster.ledger.tiles import HEIGHT, WIDTH
 from broadcaster.runtime import Runtime
+from broadcaster.services.belongings import Belongings
+from broadcaster.services.findings import Finding
 from broadcaster.storage import checks
-from broadcaster.storage.models import Checkpoint, LedgerEntry, LedgerTile
+from broadcaster.storage.checks import (
+    Beyond,
+    StoredCheckpoint,
+    StoredDocument,
+    StoredEntry,
+    StoredHead,
+)
+from broadcaster.storage.models import LedgerTile
+
+__all__ = ["Finding", "Outcome", "check"]
 
 _AT_ONCE = 2_000
 _LARGEST_GAP = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it was written.
+@dataclass(slots=True)
+class Outcome:
+    """What a verification went through.
 
     Args:
-        where: the table and the row.
-        what: in a sentence.
+        size: how many entries there were.
+        erased: how many of them have no evidence any more, because their person is gone.
+        is_whole: whether it came to its end.
     """
 
-    where: str
-    what: str
+    size: int = 0
+    erased: int = 0
+    is_whole: bool = False
 
 
 @dataclass(slots=True)
@@ -45,35 +58,55 @@ class _Level:
     whole: int = 0
 
 
-def check(runtime: Runtime) -> Iterator[Finding]:
+def check(
+    runtime: Runtime, outcome: Outcome | None = None, *, goes_on: Callable[[], bool] = lambda: True
+) -> Iterator[Finding]:
     """Yield everything in the ledger's tables that is not what was written.
 
     Entries are read in pieces and memory stays flat. What is appended meanwhile is left for the
     next time.
+
+    Args:
+        runtime: the parts.
+        outcome: is filled in at the end.
+        goes_on: asked between the pieces; False ends it before its end.
     """
     with Histories() as histories:
-        yield from _Check(runtime, histories).run()
+        yield from _Check(runtime, histories, outcome or Outcome(), goes_on).run()
 
 
 class _Check:
     """One run over the log, from its first entry to its last."""
 
-    def __init__(self, runtime: Runtime, histories: Histories) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        histories: Histories,
+        outcome: Outcome,
+        goes_on: Callable[[], bool],
+    ) -> None:
         self._runtime = runtime
         self._histories = histories
+        self._outcome = outcome
+        self._goes_on = goes_on
+        self._belongings = Belongings(runtime)
         self._tree = Frontier()
         self._levels: list[_Level] = []
-        self._documents: dict[str, tuple[str, int, str]] = {}
-        self._checkpoints: list[Checkpoint] = []
+        self._documents: dict[str, DocumentEntry] = {}
+        self._places: dict[str, int] = {}
+        self._checkpoints: list[StoredCheckpoint] = []
         self._is_torn = False
 
     def run(self) -> Iterator[Finding]:
         """Do it."""
         with self._runtime.reading() as session:
+            checks.steady(session)
             head = checks.head(session)
             end = checks.last(session) + 1
             self._checkpoints = list(reversed(checks.checkpoints(session)))
             documents = checks.documents(session)
+            beyond = checks.beyond(session, end, _whole(end))
+            self._belongings.begin(checks.facets(session))
         yield from self._check_checkpoints()
         expected = 0
         while rows := self._next(expected, end):
@@ -81,12 +114,14 @@ class _Check:
                 yield from self._check_gap(expected, row.idx)
                 yield from self._check_entry(row)
                 expected = row.idx + 1
-        if (head.size, head.frontier) != (self._tree.size, self._tree.to_bytes()):
-            what = f"says {head.size:,} entries and another tree than the {end:,} that are there"
-            yield Finding("ledger_head", what)
-        yield from self._check_rest(documents)
+            yield from self._belongings.end_of_piece(rows[0].idx, expected)
+            if not self._goes_on():
+                return
+        yield from self._check_end(head, end, documents, beyond)
+        self._outcome.size, self._outcome.erased = end, self._belongings.erased
+        self._outcome.is_whole = True
 
-    def _next(self, start: int, end: int) -> Sequence[LedgerEntry]:
+    def _next(self, start: int, end: int) -> Sequence[StoredEntry]:
         with self._runtime.reading() as session:
             return checks.entries(session, start, end, _AT_ONCE)
 
@@ -102,7 +137,7 @@ class _Check:
         for _ in range(0 if self._is_torn else found - expected):
             yield from self._grow(bytes(HASH_SIZE))
 
-    def _check_entry(self, row: LedgerEntry) -> Iterator[Finding]:
+    def _check_entry(self, row: StoredEntry) -> Iterator[Finding]:
         where = f"ledger_entries {row.idx}"
         hashed = leaf_hash(row.leaf)
         if hashed != row.leaf_hash:
@@ -110,21 +145,26 @@ class _Check:
         yield from self._check_columns(where, row)
         yield from self._grow(hashed)
 
-    def _check_columns(self, where: str, row: LedgerEntry) -> Iterator[Finding]:
+    def _check_columns(self, where: str, row: StoredEntry) -> Iterator[Finding]:
         try:
             entry = parse(row.leaf)
         except LedgerError as error:
             yield Finding(where, f"is no entry: {error}")
             return
-        subject = entry.subject if isinstance(entry, ConsentEntry) else None
+        subject = entry.subject.encode() if isinstance(entry, ConsentEntry) else None
         if row.subject != subject:
             yield Finding(where, "is filed under another subject than its own")
-        if row.recorded != entry.recorded:
+        if row.recorded != checks.moment(entry.recorded):
             yield Finding(where, "is filed under another moment than its own")
+        self._remember(row, entry)
+
+    def _remember(self, row: StoredEntry, entry: Entry) -> None:
+        self._belongings.add(row, entry)
         if isinstance(entry, ConsentEntry):
             self._histories.add(row.idx, bytes.fromhex(entry.subject), entry.prev)
-        elif isinstance(entry, DocumentEntry):
-            self._documents[entry.sha256] = (entry.kind.value, row.idx, entry.text)
+        else:
+            self._documents[entry.sha256] = entry
+            self._places[entry.sha256] = row.idx
 
     def _grow(self, hashed: bytes) -> Iterator[Finding]:
         if self._is_torn:
@@ -145,13 +185,13 @@ class _Check:
         hashes, here.hashes = here.hashes, []
         index, here.whole = here.whole, here.whole + 1
         with self._runtime.reading() as session:
-            kept = session.get(LedgerTile, (level, index))
+            kept = checks.tile(session, level, index)
         yield from _compare_tile(level, index, hashes, kept)
         yield from self._fill(level + 1, root(hashes))
 
-    def _compare(self, kept: Checkpoint) -> Iterator[Finding]:
+    def _compare(self, kept: StoredCheckpoint) -> Iterator[Finding]:
         try:
-            head = open_checkpoint(kept.note.encode(), self._runtime.signer.key)
+            head = open_checkpoint(kept.note, self._runtime.signer.key)
         except LedgerError:
             return  # It has been named already.
         if head.root != self._tree.root():
@@ -162,41 +202,69 @@ class _Check:
         for kept in reversed(self._checkpoints):
             where = f"checkpoints {kept.size}"
             try:
-                head = open_checkpoint(kept.note.encode(), self._runtime.signer.key)
+                head = open_checkpoint(kept.note, self._runtime.signer.key)
             except LedgerError as error:
                 yield Finding(where, f"is not what was signed: {error}")
                 continue
             if head.size != kept.size:
                 yield Finding(where, f"is filed under another size than its own, {head.size}")
+            elif not _adds_up(kept):
+                yield Finding(where, "is not what was kept: its row does not add up to its sum")
         self._checkpoints = [one for one in self._checkpoints if one.size]
 
-    def _check_rest(self, documents: Sequence[checks.Document]) -> Iterator[Finding]:
+    def _check_end(
+        self,
+        head: StoredHead,
+        end: int,
+        documents: Sequence[StoredDocument],
+        beyond: Beyond,
+    ) -> Iterator[Finding]:
+        if head != (1, self._tree.size, self._tree.to_bytes()):
+            what = f"says {head.size:,} entries and another tree than the {end:,} that are there"
+            yield Finding("ledger_head", what)
+        if end < head.size == int.from_bytes(head.frontier[:8], "big"):
+            yield Finding(f"ledger_entries {end} to {head.size - 1}", "are missing at the end")
         for kept in reversed(self._checkpoints):
             what = f"was signed over more entries than the {self._tree.size:,} that are there"
             yield Finding(f"checkpoints {kept.size}", what)
-        whole = [level.whole for level in self._levels]
-        with self._runtime.reading() as session:
-            spare = checks.tiles_beyond(session, whole)
-        for level, index in spare:
-            yield Finding(f"ledger_tiles {level}/{index}", "belongs to no entries")
+        spare = [f"ledger_tiles {level}/{index}" for level, index in beyond.tiles]
+        spare += [f"ledger_index {index}" for index in beyond.filed]
+        spare += [f"evidence {index}" for index in beyond.evidence]
+        for where in spare:
+            yield Finding(where, "belongs to no entry")
+        yield from self._belongings.end()
         yield from self._check_documents(documents)
         try:
             self._histories.check()
         except LedgerError as error:
             yield Finding("ledger_entries", str(error))
 
-    def _check_documents(self, documents: Sequence[checks.Document]) -> Iterator[Finding]:
+    def _check_documents(self, documents: Sequence[StoredDocument]) -> Iterator[Finding]:
         for row in documents:
-            logged = self._documents.pop(row.sha256, None)
-            where = f"documents {row.sha256[:16]}"
-            if hashlib.sha256(row.text.encode()).hexdigest() != row.sha256:
+            name = row.sha256.decode(errors="replace")
+            logged, where = self._documents.pop(name, None), f"documents {name[:16]}"
+            if hashlib.sha256(row.text).hexdigest() != name:
                 yield Finding(where, "its text is not that of its hash")
             elif logged is None:
                 yield Finding(where, "no entry logged it")
-            elif logged != (row.kind, row.entry, row.text):
-                yield Finding(where, f"is not as entry {logged[1]} logged it")
-        for sha256, (_kind, index, _text) in self._documents.items():
-            yield Finding(f"documents {sha256[:16]}", f"is missing; entry {index} logged it")
+            elif (row.kind, row.entry) != (logged.kind.value.encode(), self._places[name]):
+                yield Finding(where, f"is not as entry {self._places[name]} logged it")
+        for name in self._documents:
+            where = f"documents {name[:16]}"
+            yield Finding(where, f"is missing; entry {self._places[name]} logged it")
+
+
+def _whole(size: int) -> list[int]:
+    """Return how many whole tiles so many entries make, at each level that has any."""
+    whole = []
+    while size := size >> HEIGHT:
+        whole.append(size)
+    return whole
+
+
+def _adds_up(kept: StoredCheckpoint) -> bool:
+    digest = hashlib.sha256(b"%d\n%b\n%b" % (kept.size, kept.created, kept.note)).digest()
+    return digest == kept.sum
 
 
 def _compare_tile(

@@ -19,7 +19,7 @@ from broadcaster.core.address import Channel
 from broadcaster.runtime import Runtime
 from broadcaster.services import heartbeat
 from broadcaster.services.pace import pace_of
-from broadcaster.storage import claims, hand_overs, outreach, pacing
+from broadcaster.storage import claims, hand_overs, outreach, pacing, verification
 from broadcaster.storage.claims import Candidate, Chunk, Claim, Lot
 
 _WINDOW = timedelta(hours=24)
@@ -113,7 +113,7 @@ def _claim(
     clock: Callable[[], float],
 ) -> Batch:
     now = runtime.clock.now()
-    if not heartbeat.is_current(session, runtime, seen=seen):
+    if not heartbeat.is_current(session, runtime, seen=seen) or verification.is_broken(session):
         return Batch((), waits=False)
     lots = [
         lot

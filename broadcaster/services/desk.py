@@ -20,9 +20,16 @@ from broadcaster.services import bulletins, senders, troubles
 from broadcaster.services.senders import Standing
 from broadcaster.services.settling import settling_time
 from broadcaster.services.troubles import Trouble
-from broadcaster.storage import desk, inbound, installation, lists
+from broadcaster.storage import desk, inbound, installation, lists, verification
 from broadcaster.storage.desk import Place
-from broadcaster.storage.models import BroadcastList, Bulletin, Inbound, Installation, Subscriber
+from broadcaster.storage.models import (
+    BroadcastList,
+    Bulletin,
+    Inbound,
+    Installation,
+    Subscriber,
+    Verification,
+)
 
 _FEW = 5
 _MANY = 200
@@ -88,6 +95,7 @@ class Desk:
     Args:
         held: bulletins that wait for a person: paused, or held by themselves.
         undecided: bulletins that left people undecided, and how many.
+        broken: how the ledger was found to be not what was written, while that lasts.
         restored: since when the database is known to be one that was put back from a backup.
         sending: bulletins that are going out.
         scheduled: bulletins that go out next.
@@ -104,6 +112,7 @@ class Desk:
 
     held: Sequence[Row]
     undecided: Sequence[Row]
+    broken: Verification | None
     restored: datetime | None
     sending: Sequence[Row]
     scheduled: Sequence[Row]
@@ -122,13 +131,16 @@ def overview(session: Session, runtime: Runtime, *, now: datetime) -> Desk:
     """Gather what the desk shows."""
     counts = desk.count_by_state(session)
     known = installation.get(session)
+    verified = verification.get(session)
     numbers = senders.every(session, runtime.settings, now)
     held = _rows(desk.soonest(session, [BulletinState.HELD, BulletinState.PAUSED], _MANY))
     undecided = _undecided(session, now)
+    shown = _shown(held, undecided, numbers, known, verified)
     zone = runtime.settings.organisation.zone
     return Desk(
         held=held,
         undecided=undecided,
+        broken=verified if verified.broken else None,
         restored=known.restored,
         sending=_under_way(session),
         scheduled=_rows(desk.soonest(session, [BulletinState.SCHEDULED], _FEW)),
@@ -137,7 +149,7 @@ def overview(session: Session, runtime: Runtime, *, now: datetime) -> Desk:
             for text, person in desk.waiting(session, _FEW)
         ],
         waiting_count=inbound.count_waiting(session),
-        troubles=troubles.of_late(session, now, shown=_shown(held, undecided, numbers, known)),
+        troubles=troubles.of_late(session, now, shown=shown),
         senders=numbers,
         slowest=known.slowest_listing,
         settle=timedelta(seconds=settling_time(session, runtime)),
@@ -153,7 +165,11 @@ def _undecided(session: Session, now: datetime) -> list[Row]:
 
 
 def _shown(
-    held: Sequence[Row], undecided: Sequence[Row], numbers: Sequence[Standing], known: Installation
+    held: Sequence[Row],
+    undecided: Sequence[Row],
+    numbers: Sequence[Standing],
+    known: Installation,
+    verified: Verification,
 ) -> set[str]:
     """Name the incidents that the desk shows in another form, because they still last."""
     shown = {f"bulletin_{row.bulletin.held_reason} {row.bulletin.id}" for row in held}
@@ -162,6 +178,8 @@ def _shown(
         shown.add("sender_refused None")
     if known.restored is not None:
         shown.add("restored None")
+    if verified.broken is not None:
+        shown.add("ledger_broken None")
     return shown
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.errors import NotFound
 from broadcaster.ledger.checkpoint import open_checkpoint
-from broadcaster.ledger.merkle import consistency_path, inclusion_path
+from broadcaster.ledger.merkle import EMPTY_ROOT, consistency_path, inclusion_path, range_root
 from broadcaster.ledger.receipt import Receipt
 from broadcaster.runtime import Runtime
 from broadcaster.services import audit
@@ -29,6 +29,15 @@ def consistency(session: Session, size1: int, size2: int) -> list[bytes]:
         WrongRange: ``size1`` is 0 or larger than ``size2``.
     """
     return consistency_path(size1, size2, tiles.subtrees(session))
+
+
+def root(session: Session, size: int) -> bytes:
+    """Return the root of the log's first entries, so many of them.
+
+    Raises:
+        LedgerBroken: hashes of the tree are missing.
+    """
+    return range_root(0, size, tiles.subtrees(session)) if size else EMPTY_ROOT
 
 
 def receipt(runtime: Runtime, index: int) -> Receipt:

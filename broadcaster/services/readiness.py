@@ -1,8 +1,9 @@
-"""Whether anything may be sent at all: what we missed was heard, and the database is current.
+"""Whether anything may be sent at all: what we missed was heard, the database is current, the ledger whole.
 
 Twilio hardly repeats a webhook, so a stop that came while we were down is told to nobody: the
 provider's list of texts is read before anything goes out, and now and then while it does. A
-database that is older than what the provider has sent sends nothing.
+database that is older than what the provider has sent sends nothing, nor does one whose ledger is
+not what was written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from broadcaster.core.errors import ListUnreadable, Unheard
 from broadcaster.runtime import Runtime
 from broadcaster.services import listening, restoring
-from broadcaster.storage import bulletins
+from broadcaster.storage import bulletins, verification
 from broadcaster.storage.bulletins import Going
 from broadcaster.storage.claims import Lot
 
@@ -36,6 +37,8 @@ def may_start(
 ) -> bool:
     """Tell whether these bulletins may start: everything that people texted until now is applied.
 
+    While the ledger is broken there is nothing to wait for: starting holds them and says why.
+
     Args:
         runtime: the parts.
         bulletin_ids: bulletins that are due.
@@ -44,6 +47,8 @@ def may_start(
     if clock() < runtime.memory.ask_again:
         return False
     with runtime.reading() as session:
+        if verification.is_broken(session):
+            return True
         senders = bulletins.senders(session, bulletin_ids)
     return _is_current(runtime, senders, clock)
 
@@ -66,6 +71,8 @@ async def may_send(
     if now < memory.checked + _CHECKED_EVERY and not look:
         return True
     with runtime.reading() as session:
+        if verification.is_broken(session):
+            return False
         going = bulletins.going(session)
         senders = bulletins.senders_going(session) if going else []
         unheard = {one for one, goes_on in going.items() if goes_on} - memory.heard_for

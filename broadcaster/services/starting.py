@@ -12,7 +12,15 @@ from broadcaster.core.bulletin import BulletinState, HeldReason
 from broadcaster.runtime import Runtime
 from broadcaster.services import readiness
 from broadcaster.services.steps import Steps
-from broadcaster.storage import audience, bulletins, chunks, deliveries, incidents, installation
+from broadcaster.storage import (
+    audience,
+    bulletins,
+    chunks,
+    deliveries,
+    incidents,
+    installation,
+    verification,
+)
 from broadcaster.storage.models import Bulletin
 
 _log = structlog.get_logger()
@@ -23,7 +31,8 @@ def start_due(runtime: Runtime) -> int:
 
     First the provider is asked for texts that we missed: somebody may have left. While it cannot
     be asked, the bulletin waits. One that is found later than its grace, after an outage or a
-    restore, is held instead: nobody wants the morning's news at night without having said so.
+    restore, is held instead: nobody wants the morning's news at night without having said so. And
+    so is every one while the ledger is not what was written.
     One that cannot be started keeps no other waiting; its error is raised once all were tried.
     """
     steps = Steps()
@@ -93,6 +102,9 @@ def _start(session: Session, *, runtime: Runtime, number: int) -> bool:
         return False
     if installation.is_restored(session):
         _hold(bulletin, HeldReason.RESTORED, now)
+        return False
+    if verification.is_broken(session):
+        _hold(bulletin, HeldReason.LEDGER, now)
         return False
     if _is_late(runtime, bulletin, now):
         # Asking the provider for what we missed took that long.

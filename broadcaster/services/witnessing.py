@@ -162,6 +162,6 @@ def _keep(runtime: Runtime, head: Checkpoint, witness: Witness, lines: bytes) ->
         kept = ledger.lock_checkpoint(session, head.size)
         note = kept.note.encode()
         if verify_cosignature(note, witness.key) is None:
-            kept.note = add_lines(note, lines, witness.key).decode()
+            ledger.set_note(kept, add_lines(note, lines, witness.key).decode())
         else:
             add_lines(note, b"", witness.key)

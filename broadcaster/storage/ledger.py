@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.ledger.merkle import Frontier, leaf_hash
-from broadcaster.storage import bulk, tiles
+from broadcaster.storage import bulk, filing, tiles
 from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, LedgerHead
 from broadcaster.storage.upsert import insert
 
@@ -54,6 +55,7 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
             for number, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True), start=first)
         ],
     )
+    filing.file(session, first, [leaf.data for leaf in leaves], now)
     tiles.complete(session, first, first + len(leaves))
     grown = Frontier.from_bytes(head.frontier).extend(hashes)
     session.execute(
@@ -66,6 +68,11 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
 def frontier(session: Session) -> Frontier:
     """Return the tree's size and frontier as they stand."""
     return Frontier.from_bytes(session.execute(select(LedgerHead.frontier)).scalar_one())
+
+
+def size(session: Session) -> int:
+    """Return how many entries the head says that there are."""
+    return session.execute(select(LedgerHead.size)).scalar_one()
 
 
 def leaves(session: Session, start: int, end: int) -> Sequence[LedgerEntry]:
@@ -98,6 +105,30 @@ _BARE = (
     .where(LedgerEntry.idx >= bindparam("start"), LedgerEntry.idx < bindparam("end"))
     .order_by(LedgerEntry.idx)
 )
+
+
+def entries_at(session: Session, indexes: Sequence[int]) -> dict[int, LedgerEntry]:
+    """Return entries by their places; one that is not there is left out."""
+    found = session.execute(select(LedgerEntry).where(LedgerEntry.idx.in_(indexes))).scalars()
+    return {row.idx: row for row in found}
+
+
+def next_of(session: Session, subject: str, index: int) -> int | None:
+    """Return the place of a subject's first entry after a place."""
+    return session.execute(
+        select(LedgerEntry.idx)
+        .where(LedgerEntry.subject == subject, LedgerEntry.idx > index)
+        .order_by(LedgerEntry.idx)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def places(session: Session, hashes: Sequence[str]) -> dict[str, int]:
+    """Return where documents are logged, by their hashes."""
+    rows = session.execute(
+        select(Document.sha256, Document.entry).where(Document.sha256.in_(hashes))
+    )
+    return {row.sha256: row.entry for row in rows}
 
 
 def leaves_since(session: Session, subject: str, moment: datetime) -> Sequence[bytes]:
@@ -135,9 +166,26 @@ def keep_checkpoint(session: Session, *, size: int, note: str, now: datetime) ->
     """Keep a checkpoint that is about to be given out; one is kept per size."""
     session.execute(
         insert(session, Checkpoint)
-        .values(size=size, note=note, created=now)
+        .values(size=size, note=note, created=now, sum=checkpoint_sum(size, note, now))
         .on_conflict_do_nothing(index_elements=["size"])
     )
+
+
+def set_note(kept: Checkpoint, note: str) -> None:
+    """Let a checkpoint's note carry more signatures than before."""
+    kept.note, kept.sum = note, checkpoint_sum(kept.size, note, kept.created)
+
+
+def checkpoint_sum(size: int, note: str, created: datetime) -> bytes:
+    """Sum up all that is in a checkpoint's row, so that no byte of it changes unnoticed."""
+    moment = created.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return hashlib.sha256(f"{size}\n{moment}\n{note}".encode()).digest()
+
+
+def checkpoint_of(session: Session, size: int) -> bytes:
+    """Return the note of the checkpoint that was kept over so many entries."""
+    kept = session.execute(select(Checkpoint.note).where(Checkpoint.size == size)).scalar_one()
+    return kept.encode()
 
 
 def latest_checkpoint(session: Session) -> Checkpoint | None:

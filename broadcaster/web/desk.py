@@ -59,8 +59,8 @@ def _about_sending() -> dict[str, Callable[[], str]]:
             "Twilio's list shows messages later than we wait for; somebody may get one double."
         ),
         "ledger_broken": lambda: _(
-            "The ledger is no longer what was signed before. Nothing more is signed; find out what"
-            " was changed."
+            "The ledger was found to be not what was written, and everything stopped until somebody"
+            " verified it."
         ),
         "deliveries_held": lambda: _("Of some people nobody knows whether they have a bulletin."),
         "unreached": lambda: _(

@@ -39,6 +39,7 @@ def brief(bulletin: Bulletin) -> str:
         "uncertain": lambda: _("stopped on its way: Twilio gave no clear answers"),
         "standstill": lambda: _("stopped on its way: nothing moved any more"),
         "restored": lambda: _("held: the database was put back from a backup"),
+        "ledger": lambda: _("held: the consent ledger is not what was written"),
     }
     if bulletin.held_reason in words:
         return words[bulletin.held_reason]()
@@ -78,6 +79,12 @@ def _not_begun(bulletin: Bulletin) -> str:
             " for you.",
             moment=_due(bulletin),
         )
+    if bulletin.held_reason == "ledger":
+        return _(
+            "It was due on %(moment)s, but the consent ledger is not what was written, so it waits"
+            " for you.",
+            moment=_due(bulletin),
+        )
     return _(
         "It was due on %(moment)s but could not start in time, so it waits for you."
         " Nobody has got it.",
@@ -95,6 +102,9 @@ def _on_its_way(found: Report) -> str:
         ),
         "restored": lambda: _(
             "It was held on its way, because the database was put back from a backup."
+        ),
+        "ledger": lambda: _(
+            "It was held on its way, because the consent ledger is not what was written."
         ),
         "late": lambda: _(
             "The rest was due on %(moment)s but could not start in time.", moment=_due(bulletin)

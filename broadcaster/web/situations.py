@@ -10,7 +10,7 @@ from broadcaster.core.bulletin import BulletinState, HeldReason
 from broadcaster.core.delivery import State
 from broadcaster.services.bulletins import Report
 from broadcaster.services.settling import settling_time
-from broadcaster.storage import deliveries, incidents, installation, pacing
+from broadcaster.storage import deliveries, incidents, installation, pacing, verification
 from broadcaster.storage.models import Bulletin, Sender
 from broadcaster.storage.senders import of_bulletin, unheard_since
 from broadcaster.web import refusals
@@ -98,6 +98,7 @@ def _held(found: Report) -> Situation:
             key="standstill", title=_("Does it go on?"), words=_stood_still(found.bulletin)
         ),
         HeldReason.RESTORED: lambda: _restored(found.bulletin),
+        HeldReason.LEDGER: lambda: _broken(found.bulletin),
     }
     if found.bulletin.held_reason in words:
         return words[found.bulletin.held_reason]()
@@ -216,6 +217,30 @@ def _compared(bulletin: Bulletin, when: datetime) -> str:
     else:
         found = _("Nothing of it had gone out. If it is still news, say so.")
     return f"{compared} {found}"
+
+
+def _broken(bulletin: Bulletin) -> Situation:
+    if verification.is_broken(reading()):
+        return Situation(
+            key="broken",
+            title=_("The consent ledger is not what was written"),
+            words=[
+                _(
+                    "Something was changed in it, so nobody knows for sure who may be written to."
+                    " Nothing goes out until it has been put back and verified."
+                ),
+                _(
+                    "Nothing to do for you yet: whoever runs the server finds what was changed on"
+                    " the page of the ledger, and this page changes once it was verified."
+                ),
+            ],
+            may_go_on=False,
+        )
+    words = [
+        _("The ledger was put back and verified. If it is still news, say so."),
+        *_end(bulletin),
+    ]
+    return Situation(key="whole", title=_("Does it still go?"), words=words)
 
 
 def _unheard(bulletin: Bulletin, now: datetime) -> Situation | None:

@@ -1,14 +1,14 @@
 """Imports with proof, and what they refused
 
 Revision: 0007
-Follows: 0004
+Follows: 0005
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -107,3 +107,46 @@ def test_the_record_of_processing_is_shown_and_exported(newsroom):
 
 def test_a_ledger_without_entries_has_no_record_yet(ready):
     assert "no record yet" in ready("ledger", "register").err
+
+
+def test_what_was_found_stops_sending_until_it_was_put_back_and_verified(newsroom, sql):
+    sql("UPDATE ledger_entries SET subject = 'x' || subject WHERE idx = 3")
+    done = newsroom("ledger", "verify", "--json")
+    assert done.code == 1
+    assert [one["where"] for one in json.loads(done.out)["findings"]] == ["ledger_entries 3"]
+    sql("UPDATE ledger_entries SET subject = substr(subject, 2) WHERE idx = 3")
+    done = newsroom("ledger", "verify")
+    assert done.code == 0
+    assert "Sending may go on" in done.err
+    assert "Sending may go on" not in newsroom("ledger", "verify").err
+
+
+def test_the_index_is_made_anew_from_the_entries(newsroom, sql):
+    sql("UPDATE ledger_index SET facet = facet + 1 WHERE idx = 3")
+    sql("DELETE FROM ledger_index WHERE idx = 2")
+    done = newsroom("ledger", "verify", "--json")
+    assert [one["where"] for one in json.loads(done.out)["findings"]] == [
+        "ledger_index 2",
+        "ledger_index 3",
+    ]
+    assert newsroom("ledger", "reindex").code == 0
+    assert newsroom("ledger", "verify").code == 0
+
+
+def test_an_export_can_take_a_part_and_is_written_down(newsroom, home, tmp_path):
+    where = tmp_path / "part.jsonl"
+    part = ("ledger", "export", "--format", "jsonl", "-o", str(where), "--event", "document notice")
+    done = newsroom(*part)
+    assert (done.code, "a part of the ledger" in done.err) == (0, True)
+    lines = where.read_text().splitlines()
+    assert lines
+    assert all('"kind":"notice"' in line for line in lines)
+    with closing(sqlite3.connect(home / "broadcaster.sqlite3")) as database:
+        [row] = database.execute("SELECT user_id, form, chosen, state, entries FROM exports")
+    assert row == (None, "jsonl", "event document notice", "sent", len(lines))
+
+
+def test_a_bundle_is_never_a_part(newsroom, tmp_path):
+    where = tmp_path / "part.zip"
+    done = newsroom("ledger", "export", "--format", "bundle", "-o", str(where), "--list", "nrc")
+    assert (done.code, where.exists()) == (2, False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from broadcaster.ledger.entry import parse
 from broadcaster.ledger.verify import verify_bundle
-from broadcaster.services import audit
+from broadcaster.services import audit, tabling
 from broadcaster.services.audit import Format
 from broadcaster.storage import ledger
 from tests.world import phone
@@ -103,7 +103,7 @@ def test_an_empty_ledger_exports_and_verifies(runtime, tmp_path):
 
 @given(st.text())
 def test_no_cell_of_an_export_is_a_formula(cell):
-    written = audit.as_text(cell)
+    written = tabling.as_text(cell)
 
     assert not written.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert written.endswith(cell)

@@ -1,5 +1,6 @@
 """All tables, by aggregate."""
 
+from broadcaster.storage.models.auditing import Export, Verification
 from broadcaster.storage.models.base import Base
 from broadcaster.storage.models.bulletins import (
     Bulletin,
@@ -15,7 +16,9 @@ from broadcaster.storage.models.ledger import (
     Document,
     Evidence,
     LedgerEntry,
+    LedgerFacet,
     LedgerHead,
+    LedgerIndex,
     LedgerTile,
     Opening,
 )
@@ -35,6 +38,7 @@ __all__ = [
     "Document",
     "Evidence",
     "Explained",
+    "Export",
     "Hearing",
     "Import",
     "ImportRefusal",
@@ -42,7 +46,9 @@ __all__ = [
     "Incident",
     "Installation",
     "LedgerEntry",
+    "LedgerFacet",
     "LedgerHead",
+    "LedgerIndex",
     "LedgerTile",
     "ListSender",
     "Notice",
@@ -60,4 +66,5 @@ __all__ = [
     "Suppression",
     "Tally",
     "User",
+    "Verification",
 ]

@@ -65,6 +65,8 @@ class Checkpoint(Base):
     size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     note: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Over all of the above: no signature covers the moment, nor what a witness wrote below ours.
+    sum: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
 class Document(Base):
@@ -104,3 +106,26 @@ class Opening(Base):
     is_full: Mapped[bool]
     form: Mapped[str] = mapped_column(String(8))
     reason: Mapped[str] = mapped_column(Text)
+
+
+class LedgerIndex(Base):
+    """What entries are searched by, beside the subject. All of it can be made anew from the leaves."""
+
+    __tablename__ = "ledger_index"
+    __table_args__ = (Index(None, "facet", "recorded", "idx"), Index(None, "recorded", "idx"))
+
+    idx: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    facet: Mapped[int] = mapped_column(BigInteger)
+    recorded: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LedgerFacet(Base):
+    """Event, list, method and actor together: there are few, and each entry has one of them."""
+
+    __tablename__ = "ledger_facets"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    event: Mapped[str] = mapped_column(String(32))
+    list: Mapped[str] = mapped_column(String(200))
+    method: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str] = mapped_column(String(200))
