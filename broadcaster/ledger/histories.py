@@ -54,8 +54,11 @@ class Histories:
         record = _RECORD.pack(subject, index, _NONE if prev is None else prev)
         self._bucket(subject[0] % _BUCKETS).write(record)
 
-    def check(self) -> int:
+    def check(self, *, gaps: bool = False) -> int:
         """Check all chains.
+
+        Args:
+            gaps: Whether entries may be missing, as in the part of a log that is one list.
 
         Returns:
             The number of subjects.
@@ -68,8 +71,9 @@ class Histories:
         for bucket in self._buckets.values():
             latest: dict[bytes, int] = {}
             for subject, index, prev in _read(bucket):
-                if latest.get(subject, _NONE) != prev:
-                    faults.append((index, latest.get(subject, _NONE), prev))
+                before = latest.get(subject, _NONE)
+                if before != prev and not (gaps and _in_gap(before, prev, index)):
+                    faults.append((index, before, prev))
                     break
                 latest[subject] = index
             subjects += len(latest)
@@ -93,6 +97,11 @@ def _read(bucket: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
     bucket.seek(0)
     while records := bucket.read(_RECORD.size * _BATCH):
         yield from _RECORD.iter_unpack(records)
+
+
+def _in_gap(before: int, prev: int, index: int) -> bool:
+    """Tell whether there may be an entry between what is known of a subject and its next entry."""
+    return prev < index and (before == _NONE or before < prev)
 
 
 def _word(index: int) -> str:

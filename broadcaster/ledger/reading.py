@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from binascii import unhexlify
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from broadcaster.ledger.entry import DocumentEntry, DocumentKind, Entry, parse
@@ -57,7 +58,7 @@ class Reading:
         """
         seen = glance(leaf)
         if seen is None:
-            self._note_parsed(index, _parse(index, leaf), histories)
+            self.note_parsed(index, parse_at(index, leaf), histories)
             return
         histories.add(index, unhexlify(seen.subject), None if seen.prev is None else int(seen.prev))
         if seen.notice is not None:
@@ -65,11 +66,16 @@ class Reading:
         if seen.terms is not None:
             self._name(DocumentKind.TERMS, seen.terms.decode())
 
-    def _note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
+    def note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
+        """Remember the same of an entry that was parsed in full.
+
+        Raises:
+            BundleError: there are more documents than a bundle can hold.
+        """
         if isinstance(entry, DocumentEntry):
             if entry.kind is not DocumentKind.CONFIG:
                 self.logged.add((entry.kind, entry.sha256))
-                _check_count(self.logged)
+                check_count(self.logged)
             return
         histories.add(index, unhexlify(entry.subject), entry.prev)
         if entry.notice is not None:
@@ -79,7 +85,7 @@ class Reading:
 
     def _name(self, kind: DocumentKind, digest: str) -> None:
         self.named.add((kind, digest))
-        _check_count(self.named)
+        check_count(self.named)
 
 
 def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Reading:
@@ -102,7 +108,12 @@ def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Readin
     return reading
 
 
-def _parse(index: int, leaf: bytes) -> Entry:
+def parse_at(index: int, leaf: bytes) -> Entry:
+    """Parse an entry, and say its index where it is wrong.
+
+    Raises:
+        EntryError: it is not canonical or breaks the rules of its version.
+    """
     try:
         return parse(leaf)
     except (CanonicalError, EntryError) as error:
@@ -110,7 +121,12 @@ def _parse(index: int, leaf: bytes) -> Entry:
         raise EntryError(message) from error
 
 
-def _check_count(documents: set[tuple[DocumentKind, str]]) -> None:
+def check_count(documents: Sized) -> None:
+    """Check that entries name no more documents than a bundle can hold.
+
+    Raises:
+        BundleError: they do.
+    """
     if len(documents) > MAX_DOCUMENTS:
         message = f"the entries name more than {MAX_DOCUMENTS:,} documents"
         raise BundleError(message)
