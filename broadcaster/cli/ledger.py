@@ -14,9 +14,11 @@ from broadcaster.cli.output import complain, json_option, say, say_json
 from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.errors import InvalidInput
 from broadcaster.ledger.checkpoint import open_checkpoint
+from broadcaster.ledger.errors import BundleError
+from broadcaster.ledger.manifest import Part
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.providers import witnesses
-from broadcaster.services import audit, checking, history, proving, replaying, witnessing
+from broadcaster.services import audit, checking, history, parts, proving, replaying, witnessing
 from broadcaster.services.audit import Format
 
 _MOST_SHOWN = 50
@@ -31,15 +33,20 @@ def ledger() -> None:
 @click.option("--format", "form", type=click.Choice([form.value for form in Format]), required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def export(*, form: str, output: Path, force: bool) -> None:
+@click.option("--subject", metavar="TOKEN", help="Only one person's entries; a bundle alone.")
+@click.option("--list", "name", metavar="NAME", help="Only one list's entries; a bundle alone.")
+def export(*, form: str, output: Path, force: bool, subject: str | None, name: str | None) -> None:
     """Write the whole ledger to a file: jsonl, csv, or a bundle that anyone can verify."""
     _check_output(output, force=force)
+    part = _part(form, subject, name)
     runtime = open_runtime()
-    _write(output, audit.export(runtime, Format(form)))
+    chunks = audit.export(runtime, Format(form)) if part is None else parts.export(runtime, part)
+    _write(output, chunks)
     complain(f"Wrote {output}.")
     if form == Format.BUNDLE.value:
         key = runtime.signer.key.to_text()
         complain(f"Check it: python -m broadcaster.ledger verify {output} --vkey '{key}'")
+        complain(f"Where Broadcaster is not installed: python3 {output} --vkey '{key}'")
 
 
 @ledger.command()
@@ -189,6 +196,20 @@ def at_moment(*, name: str, moment: str, as_json: bool) -> None:
     for subject in found:
         say(subject)
     complain(f"{len(found):,} on {name} at {when.isoformat()}.")
+
+
+def _part(form: str, subject: str | None, name: str | None) -> Part | None:
+    given = [(kind, one) for kind, one in (("subject", subject), ("list", name)) if one is not None]
+    if not given:
+        return None
+    if form != Format.BUNDLE.value or len(given) > 1:
+        message = "--subject or --list goes with --format bundle, and one of them at a time."
+        raise InvalidInput(message)
+    try:
+        return Part(*given[0])
+    except BundleError as error:
+        message = f"This is no subject or list: {error}."
+        raise InvalidInput(message) from error
 
 
 def _counted(word: str, number: int) -> str:
