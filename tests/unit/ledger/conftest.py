@@ -170,6 +170,7 @@ def log() -> SimpleNamespace:
         make_bundle=make_bundle,
         make_part=make_part,
         rebuild=rebuild,
+        part=Part("subject", f"{1:032x}"),
     )
 
 
