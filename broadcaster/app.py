@@ -28,6 +28,7 @@ from broadcaster.web import (
     series,
     texts,
     tlog,
+    verify,
     webhooks,
 )
 
@@ -45,6 +46,7 @@ _PAGES = (
     series,
     ledger,
     tlog,
+    verify,
     health,
     webhooks,
 )

@@ -22,7 +22,8 @@ from broadcaster.ledger.proven import Place, parse_place
 from broadcaster.ledger.reading import Reading, check_count, parse_at
 from broadcaster.ledger.unbundle import Bundle
 
-_LIMITS = {
+#: What a part does not prove, by its kind.
+LIMITS = {
     "subject": (
         "this is the part of the log that is about one person. Nothing before the last entry here "
         "is left out, since each names the one before; whether another came after it, only the "
@@ -101,11 +102,6 @@ def check_scope(bundle: Bundle, part: Part, reading: PartReading) -> None:
     if not about:
         message = f"it holds no entry of the {part.kind} '{part.name}'"
         raise BundleError(message)
-
-
-def limits(part: Part) -> str:
-    """Say what a part does not prove."""
-    return _LIMITS[part.kind]
 
 
 def _is_in(entry: Entry, part: Part, reading: PartReading) -> bool:

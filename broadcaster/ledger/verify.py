@@ -33,7 +33,7 @@ from broadcaster.ledger.manifest import (
     Manifest,
     Part,
 )
-from broadcaster.ledger.part import PartReading, check_inclusion, check_scope, limits, read_part
+from broadcaster.ledger.part import LIMITS, PartReading, check_inclusion, check_scope, read_part
 from broadcaster.ledger.reading import Reading, read_entries
 from broadcaster.ledger.report import Report, Step
 from broadcaster.ledger.shipped import STARTER, remark
@@ -212,7 +212,7 @@ class _Verification:
 
     def _check_part(self, part: Part) -> str:
         check_scope(self._bundle, part, self._shown)
-        self._remarks.append(limits(part))
+        self._remarks.append(LIMITS[part.kind])
         return f"nothing but the {part.kind} '{part.name}' and the documents it names"
 
     def _check_documents(self) -> str:
