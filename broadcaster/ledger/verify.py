@@ -241,8 +241,8 @@ class _Verification:
         part = self._manifest.part
         if part is not None and part.kind == "list":
             subjects = self._histories.check(gaps=True)
-            return f"{subjects} subjects, no entry naming one that cannot be the one before"
-        return f"{self._histories.check()} subjects, each entry naming the one before"
+            return f"{_people(subjects)}, no entry naming one that cannot be the one before"
+        return f"{_people(self._histories.check())}, each entry naming the one before"
 
     def _check_extension(self) -> str:
         if self._reading.anchor_root != self._old.root:
@@ -262,3 +262,7 @@ def _failed(name: str, error: LedgerError) -> Step:
 
 def _entries(count: int) -> str:
     return f"{count} entry" if count == 1 else f"{count} entries"
+
+
+def _people(count: int) -> str:
+    return f"{count} subject" if count == 1 else f"{count} subjects"
