@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain, repeat, starmap
 from types import TracebackType
 from typing import IO, Self
 
@@ -18,8 +19,14 @@ from broadcaster.ledger.errors import EntryError
 _BUCKETS = 64
 _BUCKET_MEMORY = 128 * 1024
 _BATCH = 4096
-_RECORD = struct.Struct(">16sQQ")
+_RECORD = struct.Struct(">Q16sQ")
+# Packing many records at once saves most of the time that it takes.
+_MANY = 256
+_RECORDS = struct.Struct(">" + "Q16sQ" * _MANY)
+_RECENT = 1 << 16
 _NONE = 2**64 - 1
+
+Row = tuple[int, bytes, int]
 
 
 class Histories:
@@ -31,6 +38,8 @@ class Histories:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._buckets: dict[int, IO[bytes]] = {}
+        self._recent: list[list[Row]] = [[] for _ in range(_BUCKETS)]
+        self._count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -47,12 +56,42 @@ class Histories:
         """Take note of one consent entry.
 
         Args:
-            index: Its position in the log; larger than any before.
+            index: Its position in the log.
             subject: Its subject, 16 bytes.
             prev: The index it names as this subject's previous entry.
         """
-        record = _RECORD.pack(subject, index, _NONE if prev is None else prev)
-        self._bucket(subject[0] % _BUCKETS).write(record)
+        self.add_all([index], [subject], None if prev is None else [prev])
+
+    def add_all(
+        self, indices: Sequence[int], subjects: Sequence[bytes], prevs: Sequence[int] | None
+    ) -> None:
+        """Take note of many; see `add`. They may come in any order among a few thousand.
+
+        Args:
+            indices: Their positions.
+            subjects: Their subjects.
+            prevs: The indices they name; None if all of them name none.
+        """
+        recent = self._recent
+        for row in zip(indices, subjects, repeat(_NONE) if prevs is None else prevs, strict=False):
+            recent[row[1][0] % _BUCKETS].append(row)
+        self._count += len(indices)
+
+    def settle(self) -> None:
+        """Say that whatever comes later is later in the log."""
+        if self._count >= _RECENT:
+            self._flush()
+
+    def _flush(self) -> None:
+        for number, rows in enumerate(self._recent):
+            rows.sort()
+            whole = len(rows) - len(rows) % _MANY
+            bucket = self._bucket(number)
+            for at in range(0, whole, _MANY):
+                bucket.write(_RECORDS.pack(*chain.from_iterable(rows[at : at + _MANY])))
+            bucket.write(b"".join(starmap(_RECORD.pack, rows[whole:])))
+            rows.clear()
+        self._count = 0
 
     def check(self, *, gaps: bool = False) -> int:
         """Check all chains.
@@ -67,10 +106,11 @@ class Histories:
             EntryError: an entry's `prev` is not the index of its subject's previous entry; the
                 first such entry of the log is named.
         """
+        self._flush()
         subjects, faults = 0, []
         for bucket in self._buckets.values():
             latest: dict[bytes, int] = {}
-            for subject, index, prev in _read(bucket):
+            for index, subject, prev in _read(bucket):
                 before = latest.get(subject, _NONE)
                 if before != prev and not (gaps and _in_gap(before, prev, index)):
                     faults.append((index, before, prev))
@@ -93,7 +133,7 @@ class Histories:
         return self._buckets[number]
 
 
-def _read(bucket: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
+def _read(bucket: IO[bytes]) -> Iterator[Row]:
     bucket.seek(0)
     while records := bucket.read(_RECORD.size * _BATCH):
         yield from _RECORD.iter_unpack(records)

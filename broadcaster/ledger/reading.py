@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 
 from broadcaster.ledger.entry import DocumentEntry, DocumentKind, Entry, parse
 from broadcaster.ledger.errors import BundleError, CanonicalError, EntryError
-from broadcaster.ledger.glance import glance
+from broadcaster.ledger.glance import Glance
 from broadcaster.ledger.histories import Histories
 from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from broadcaster.ledger.unbundle import MAX_DOCUMENTS, Bundle
@@ -23,12 +23,14 @@ class Reading:
         anchor_root: Root over the entries up to the anchor.
         named: Notices and terms that consent entries name.
         logged: Notices and terms that the log holds with their full text.
+        glance: What saves parsing most leaves in full.
     """
 
     frontier: Frontier = field(default_factory=Frontier)
     anchor_root: bytes = EMPTY_ROOT
     named: set[tuple[DocumentKind, str]] = field(default_factory=set)
     logged: set[tuple[DocumentKind, str]] = field(default_factory=set)
+    glance: Glance = field(default_factory=Glance)
 
     @property
     def size(self) -> int:
@@ -49,22 +51,24 @@ class Reading:
             leaves = leaves[left:]
         self.frontier = self.frontier.extend(map(leaf_hash, leaves))
 
-    def note(self, index: int, leaf: bytes, histories: Histories) -> None:
-        """Remember which documents an entry names or is, and whom it is about.
+    def note_all(self, leaves: Sequence[bytes], histories: Histories) -> None:
+        """Remember which documents the next leaves name or are, and whom they are about.
 
         Raises:
-            EntryError: it is not canonical or breaks the rules of its version.
+            EntryError: one is not canonical or breaks the rules of its version.
             BundleError: there are more documents than a bundle can hold.
         """
-        seen = glance(leaf)
-        if seen is None:
-            self.note_parsed(index, parse_at(index, leaf), histories)
-            return
-        histories.add(index, unhexlify(seen.subject), None if seen.prev is None else int(seen.prev))
-        if seen.notice is not None:
-            self._name(DocumentKind.NOTICE, seen.notice.decode())
-        if seen.terms is not None:
-            self._name(DocumentKind.TERMS, seen.terms.decode())
+        first = self.frontier.size
+        seen, unknown = self.glance.look(leaves)
+        for place in unknown:
+            self.note_parsed(first + place, parse_at(first + place, leaves[place]), histories)
+        for some in seen:
+            indices = [first + place for place in some.places]
+            histories.add_all(indices, some.subjects, some.prevs)
+            if some.notice is not None:
+                self._name(DocumentKind.NOTICE, some.notice)
+            if some.terms is not None:
+                self._name(DocumentKind.TERMS, some.terms)
 
     def note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
         """Remember the same of an entry that was parsed in full.
@@ -102,9 +106,9 @@ def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Readin
     """
     reading = Reading()
     for leaves in bundle.read_entries():
-        for index, leaf in enumerate(leaves, reading.size):
-            reading.note(index, leaf, histories)
+        reading.note_all(leaves, histories)
         reading.grow(leaves, anchor)
+        histories.settle()
     return reading
 
 

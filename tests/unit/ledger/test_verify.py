@@ -222,7 +222,7 @@ def test_a_log_that_names_documents_without_end_is_refused(log, leaf):
     many = {(DocumentKind.NOTICE, f"{number:064x}") for number in range(MAX_DOCUMENTS)}
     reading = Reading(named=many, logged=set(many))
     with Histories() as histories, pytest.raises(BundleError, match="10,000"):
-        reading.note(0, getattr(log, leaf).to_bytes(), histories)
+        reading.note_all([getattr(log, leaf).to_bytes()], histories)
 
 
 def test_the_register_is_logged_but_no_file(log):
