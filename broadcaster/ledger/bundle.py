@@ -30,7 +30,7 @@ from broadcaster.ledger.manifest import (
     Manifest,
     Part,
 )
-from broadcaster.ledger.merkle import Frontier, leaf_hash
+from broadcaster.ledger.merkle import Frontier, leaf_hash, leaf_hashes
 from broadcaster.ledger.proof import verify_inclusion
 from broadcaster.ledger.proven import Place
 from broadcaster.ledger.shipped import STARTER, verifier
@@ -167,7 +167,7 @@ class _Writer:
         def grown() -> Iterator[list[bytes]]:
             nonlocal frontier
             for leaves in _batches(entries):
-                frontier = frontier.extend(leaf_hash(leaf) for leaf in leaves)
+                frontier = frontier.extend(leaf_hashes(leaves))
                 yield leaves
 
         yield from self._add_batches(ENTRIES, grown())

@@ -10,7 +10,7 @@ import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import chain, repeat, starmap
+from itertools import chain, count, starmap
 from types import TracebackType
 from typing import IO, Self
 
@@ -24,7 +24,8 @@ _RECORD = struct.Struct(">Q16sQ")
 _MANY = 256
 _RECORDS = struct.Struct(">" + "Q16sQ" * _MANY)
 _RECENT = 1 << 16
-_NONE = 2**64 - 1
+#: Stands for no entry where an index is expected.
+NO_ENTRY = 2**64 - 1
 
 Row = tuple[int, bytes, int]
 
@@ -56,35 +57,29 @@ class Histories:
         """Take note of one consent entry.
 
         Args:
-            index: Its position in the log.
+            index: Its position in the log; larger than any before.
             subject: Its subject, 16 bytes.
             prev: The index it names as this subject's previous entry.
         """
-        self.add_all([index], [subject], None if prev is None else [prev])
+        self.add_all(index, [subject], [NO_ENTRY if prev is None else prev])
 
-    def add_all(
-        self, indices: Sequence[int], subjects: Sequence[bytes], prevs: Sequence[int] | None
-    ) -> None:
-        """Take note of many; see `add`. They may come in any order among a few thousand.
+    def add_all(self, first: int, subjects: Sequence[bytes], prevs: Sequence[int]) -> None:
+        """Take note of consent entries that follow each other; see `add`.
 
         Args:
-            indices: Their positions.
+            first: The position of the first of them.
             subjects: Their subjects.
-            prevs: The indices they name; None if all of them name none.
+            prevs: The indices they name; `NO_ENTRY` for none.
         """
         recent = self._recent
-        for row in zip(indices, subjects, repeat(_NONE) if prevs is None else prevs, strict=False):
+        for row in zip(count(first), subjects, prevs, strict=False):
             recent[row[1][0] % _BUCKETS].append(row)
-        self._count += len(indices)
-
-    def settle(self) -> None:
-        """Say that whatever comes later is later in the log."""
+        self._count += len(subjects)
         if self._count >= _RECENT:
             self._flush()
 
     def _flush(self) -> None:
         for number, rows in enumerate(self._recent):
-            rows.sort()
             whole = len(rows) - len(rows) % _MANY
             bucket = self._bucket(number)
             for at in range(0, whole, _MANY):
@@ -111,7 +106,7 @@ class Histories:
         for bucket in self._buckets.values():
             latest: dict[bytes, int] = {}
             for index, subject, prev in _read(bucket):
-                before = latest.get(subject, _NONE)
+                before = latest.get(subject, NO_ENTRY)
                 if before != prev and not (gaps and _in_gap(before, prev, index)):
                     faults.append((index, before, prev))
                     break
@@ -141,8 +136,8 @@ def _read(bucket: IO[bytes]) -> Iterator[Row]:
 
 def _in_gap(before: int, prev: int, index: int) -> bool:
     """Tell whether there may be an entry between what is known of a subject and its next entry."""
-    return prev < index and (before == _NONE or before < prev)
+    return prev < index and (before == NO_ENTRY or before < prev)
 
 
 def _word(index: int) -> str:
-    return "none" if index == _NONE else f"entry {index}"
+    return "none" if index == NO_ENTRY else f"entry {index}"

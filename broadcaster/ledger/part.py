@@ -65,7 +65,6 @@ def read_part(bundle: Bundle, histories: Histories) -> PartReading:
         entry = parse_at(place.index, leaf)
         reading.count += 1
         reading.note_parsed(place.index, entry, histories)
-        histories.settle()
         if isinstance(entry, ConsentEntry):
             reading.registers.add(entry.config)
             check_count(reading.registers)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from broadcaster.ledger.entry import DocumentEntry, DocumentKind, Entry, parse
 from broadcaster.ledger.errors import BundleError, CanonicalError, EntryError
-from broadcaster.ledger.glance import Glance
+from broadcaster.ledger.glance import Seen, glance
 from broadcaster.ledger.histories import Histories
-from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hashes
 from broadcaster.ledger.unbundle import MAX_DOCUMENTS, Bundle
 
 
@@ -23,14 +23,12 @@ class Reading:
         anchor_root: Root over the entries up to the anchor.
         named: Notices and terms that consent entries name.
         logged: Notices and terms that the log holds with their full text.
-        glance: What saves parsing most leaves in full.
     """
 
     frontier: Frontier = field(default_factory=Frontier)
     anchor_root: bytes = EMPTY_ROOT
     named: set[tuple[DocumentKind, str]] = field(default_factory=set)
     logged: set[tuple[DocumentKind, str]] = field(default_factory=set)
-    glance: Glance = field(default_factory=Glance)
 
     @property
     def size(self) -> int:
@@ -46,10 +44,10 @@ class Reading:
         """Add leaves to the tree, and look at its root where the anchor is."""
         left = anchor - self.frontier.size
         if 0 < left <= len(leaves):
-            self.frontier = self.frontier.extend(map(leaf_hash, leaves[:left]))
+            self.frontier = self.frontier.extend(leaf_hashes(leaves[:left]))
             self.anchor_root = self.frontier.root()
             leaves = leaves[left:]
-        self.frontier = self.frontier.extend(map(leaf_hash, leaves))
+        self.frontier = self.frontier.extend(leaf_hashes(leaves))
 
     def note_all(self, leaves: Sequence[bytes], histories: Histories) -> None:
         """Remember which documents the next leaves name or are, and whom they are about.
@@ -59,16 +57,23 @@ class Reading:
             BundleError: there are more documents than a bundle can hold.
         """
         first = self.frontier.size
-        seen, unknown = self.glance.look(leaves)
-        for place in unknown:
-            self.note_parsed(first + place, parse_at(first + place, leaves[place]), histories)
-        for some in seen:
-            indices = [first + place for place in some.places]
-            histories.add_all(indices, some.subjects, some.prevs)
-            if some.notice is not None:
-                self._name(DocumentKind.NOTICE, some.notice)
-            if some.terms is not None:
-                self._name(DocumentKind.TERMS, some.terms)
+        seen = glance(leaves)
+        if seen is not None:
+            self._note_seen(first, seen, histories)
+            return
+        for index, leaf in enumerate(leaves, first):
+            one = glance([leaf])
+            if one is None:
+                self.note_parsed(index, parse_at(index, leaf), histories)
+            else:
+                self._note_seen(index, one, histories)
+
+    def _note_seen(self, first: int, seen: Seen, histories: Histories) -> None:
+        histories.add_all(first, seen.subjects, seen.prevs)
+        for digest in seen.notices:
+            self._name(DocumentKind.NOTICE, digest)
+        for digest in seen.terms:
+            self._name(DocumentKind.TERMS, digest)
 
     def note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
         """Remember the same of an entry that was parsed in full.
@@ -108,7 +113,6 @@ def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Readin
     for leaves in bundle.read_entries():
         reading.note_all(leaves, histories)
         reading.grow(leaves, anchor)
-        histories.settle()
     return reading
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcaster.ledger.entry import ConsentEntry, TermsReference, parse
 from broadcaster.ledger.errors import LedgerError
-from broadcaster.ledger.glance import _LAYOUTS, Glance
+from broadcaster.ledger.glance import glance
+from broadcaster.ledger.histories import NO_ENTRY
 from broadcaster.ledger.words import Channel, Event, Method, State
 
 HEX = "0123456789abcdef"
@@ -18,37 +20,36 @@ HEX = "0123456789abcdef"
 BYTES = b'0123456789aAgzZ"\\ -+.{}[]:,TnN\n\x00\x7f\xff*'
 
 
-def looked_at(leaves, glance=None):
-    """What a look says of each leaf: subject, prev, notice and terms; None where it is left."""
-    seen, unknown = (glance or Glance()).look(leaves)
-    found = dict.fromkeys(unknown)
-    for some in seen:
-        prevs = [None] * len(some.places) if some.prevs is None else some.prevs
-        for place, subject, prev in zip(some.places, some.subjects, prevs, strict=True):
-            assert place not in found
-            found[place] = (subject.hex(), prev, some.notice, some.terms)
-    assert sorted(found) == [*range(len(leaves))]
-    assert unknown == sorted(unknown)
-    return [found[place] for place in range(len(leaves))]
+def looked_at(leaves):
+    """What a look at all of them says of each: subject and prev; and which notices and terms."""
+    seen = glance(leaves)
+    if seen is None:
+        return None
+    prevs = [None if prev == NO_ENTRY else prev for prev in seen.prevs]
+    subjects = [subject.hex() for subject in seen.subjects]
+    return list(zip(subjects, prevs, strict=True)), seen.notices, seen.terms
 
 
-def parsed(leaf):
-    """What parsing says of a leaf; None where it is refused or no consent entry."""
+def parsed(leaves):
+    """What parsing each of them says; None where one is refused or is no consent entry."""
     try:
-        entry = parse(leaf)
+        entries = [parse(leaf) for leaf in leaves]
     except LedgerError:
         return None
-    if not isinstance(entry, ConsentEntry):
+    if not all(isinstance(entry, ConsentEntry) for entry in entries):
         return None
-    notice, terms = entry.notice, entry.terms
-    return (entry.subject, entry.prev, notice and notice.sha256, terms and terms.sha256)
+    return (
+        [(entry.subject, entry.prev) for entry in entries],
+        {entry.notice.sha256 for entry in entries if entry.notice is not None},
+        {entry.terms.sha256 for entry in entries if entry.terms is not None},
+    )
 
 
-def check(leaves, glance=None):
+def check(leaves):
     """Whatever is not left to the parser is what the parser says."""
-    for leaf, found in zip(leaves, looked_at(leaves, glance), strict=True):
-        if found is not None:
-            assert found == parsed(leaf)
+    found = looked_at(leaves)
+    assert found is None or found == parsed(leaves)
+    return found
 
 
 @st.composite
@@ -77,77 +78,56 @@ def consents(draw, log):
 @given(st.data())
 def test_a_look_at_many_sees_what_parsing_sees(log, data):
     leaves = [one.to_bytes() for one in data.draw(st.lists(consents(log), max_size=40))]
-    leaves += log.make_leaves(data.draw(st.integers(0, 5)))
-    glance = Glance()
-    check(leaves, glance)
-    check(leaves[::-1], glance)
+    leaves += log.make_leaves(data.draw(st.integers(1, 5)))[1:] or [log.consent.to_bytes()]
+    check(leaves)
+    for leaf in leaves:
+        check([leaf])
 
 
 @settings(max_examples=300)
 @given(st.data())
 def test_whatever_is_changed_among_many_is_never_seen_as_the_parser_does_not(log, data):
     leaves = [one.to_bytes() for one in data.draw(st.lists(consents(log), min_size=1, max_size=8))]
-    leaves *= data.draw(st.integers(1, 3))
-    glance = Glance()
-    check(leaves, glance)
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(leaves) - 1))
-        leaf = leaves[place]
-        at = data.draw(st.integers(0, len(leaf)))
-        put = bytes(data.draw(st.lists(st.sampled_from(BYTES), max_size=4)))
-        leaves[place] = leaf[:at] + put + leaf[at + data.draw(st.integers(0, 4)) :]
-    check(leaves, glance)
+    check(leaves)
+    place = data.draw(st.integers(0, len(leaves) - 1))
+    leaf = leaves[place]
+    at = data.draw(st.integers(0, len(leaf)))
+    put = bytes(
+        data.draw(st.lists(st.sampled_from([one for one in BYTES if one != 10]), max_size=4))
+    )
+    leaves[place] = leaf[:at] + put + leaf[at + data.draw(st.integers(0, 4)) :]
+    check(leaves)
+    check([leaves[place]])
 
 
-def test_no_single_byte_passes_among_others_that_would_not_be_parsed(log):
+def test_no_single_byte_passes_that_would_not_be_parsed(log):
     for entry in (log.consent, replace(log.consent, prev=1234)):
-        leaf, glance = entry.to_bytes(), Glance()
+        leaf = entry.to_bytes()
         for at in range(len(leaf)):
-            check(
-                [leaf, *(leaf[:at] + bytes([byte]) + leaf[at + 1 :] for byte in BYTES), leaf],
-                glance,
-            )
+            for byte in BYTES.replace(b"\n", b""):
+                check([leaf[:at] + bytes([byte]) + leaf[at + 1 :]])
 
 
-def test_it_knows_no_day_and_no_hour_that_the_calendar_does_not_have(log):
+def test_it_knows_no_day_that_the_calendar_does_not_have(log):
     leaf = log.consent.to_bytes()
-    days = [b"2026-%02d-%02d" % (month, day) for month in range(14) for day in range(33)]
-    days += [b"%04d-02-29" % year for year in (0, 1900, 2000, 2023, 2024)]
-    for field in (b'"occurred":"', b'"recorded":"'):
-        changed = [leaf.replace(field + b"2026-01-31", field + day) for day in days]
-        check([leaf, *changed])
-        for one in changed:
-            check([leaf, one, leaf])
-        times = [b"T%02d:00:00" % hour for hour in range(30)]
-        times += [b"T09:%02d:00" % minute for minute in range(70)]
-        times += [b"T09:00:%02d" % second for second in range(70)]
-        at = leaf.index(field) + len(field) + 10
-        check([leaf, *(leaf[:at] + time + leaf[at + 9 :] for time in times)])
+    for month in range(14):
+        for day in range(33):
+            check([leaf.replace(b"2026-01-31", b"2026-%02d-%02d" % (month, day))])
 
 
-def test_one_that_is_wrong_costs_the_others_nothing(log):
-    leaves = log.make_leaves(500)
-    wrong = leaves[250].replace(b"T09:", b"T29:")
-    found = looked_at([*leaves[:250], wrong, *leaves[251:]])
-    assert [place for place, one in enumerate(found) if one is None] == [0, 250]
-
-
-def test_where_others_name_none_they_are_told_apart(log):
-    """Null is as long as 1234."""
-    leaves = [replace(log.consent, prev=prev).to_bytes() for prev in (1234, None, 5678, None)]
-    assert [one and one[1] for one in looked_at(leaves)] == [1234, None, 5678, None]
-    assert None not in looked_at(leaves)
-
-
-def test_more_layouts_than_are_remembered_are_all_seen(log):
-    lists = [f"{number:04}" for number in range(3 * _LAYOUTS)]
-    leaves = [replace(log.consent, list=name).to_bytes() for name in lists]
-    glance = Glance()
-    for _ in range(2):
-        assert None not in looked_at(leaves, glance)
+@pytest.mark.parametrize(
+    "more", [b"x", b" ", b"{", b"\r", b"\x00", b"\x0b", b"\x85", b"\xe2\x80\xa8"]
+)
+def test_a_line_that_only_holds_an_entry_is_none(log, more):
+    leaf = log.consent.to_bytes()
+    for leaves in ([more + leaf], [leaf + more], [leaf, more + leaf], [leaf + more, leaf]):
+        assert looked_at(leaves) is None
+    assert looked_at([leaf, b""]) is None
+    assert looked_at([b"", leaf]) is None
 
 
 def test_ordinary_entries_are_seen_and_documents_are_left(log):
-    assert None not in looked_at(log.make_leaves(10)[1:])
-    assert looked_at([log.document.to_bytes()]) == [None]
-    assert looked_at([]) == []
+    leaves = log.make_leaves(10)
+    assert check(leaves[1:]) is not None
+    assert looked_at(leaves) is None
+    assert looked_at([log.document.to_bytes()]) is None
