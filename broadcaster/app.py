@@ -33,6 +33,7 @@ from broadcaster.web import (
     series,
     texts,
     tlog,
+    verify,
     webhooks,
 )
 
@@ -55,6 +56,7 @@ _PAGES = (
     entries,
     exports,
     tlog,
+    verify,
     health,
     webhooks,
 )

@@ -15,6 +15,8 @@ from broadcaster.cli.output import complain, json_option, say, say_json, say_tab
 from broadcaster.cli.runtime import open_runtime
 from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.ledger.checkpoint import open_checkpoint
+from broadcaster.ledger.errors import BundleError
+from broadcaster.ledger.manifest import Part
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.logs import configure
 from broadcaster.providers import witnesses
@@ -63,7 +65,8 @@ def export(
 ) -> None:
     """Write the ledger to a file: jsonl, csv, xlsx, or a bundle that anyone can verify.
 
-    Filters take a part of it; a bundle is always whole. Every export is written down.
+    Filters take a part of it; a bundle is whole, or holds one person's or one list's entries with
+    their proofs. Every export is written down.
     """
     _check_output(output, force=force)
     runtime = open_runtime()
@@ -74,15 +77,18 @@ def export(
         list=list_,
         **others,
     )
-    if form == Format.BUNDLE and not choice.is_all:
-        message = "A bundle is always whole; take jsonl, csv or xlsx to filter."
-        raise InvalidInput(message)
-    asked = exporting.ask(runtime, Format(form), choice, user_id=None, at_once=None)
-    _write(output, asked.chunks or iter(()))
+    part = _part(choice) if form == Format.BUNDLE else None
+    if part is None:
+        asked = exporting.ask(runtime, Format(form), choice, user_id=None, at_once=None)
+        chunks = asked.chunks or iter(())
+    else:
+        chunks = exporting.give_part(runtime, part, user_id=None)
+    _write(output, chunks)
     complain(f"Wrote {output}{'' if choice.is_all else ', a part of the ledger'}.")
     if form == Format.BUNDLE.value:
         key = runtime.signer.key.to_text()
         complain(f"Check it: python -m broadcaster.ledger verify {output} --vkey '{key}'")
+        complain(f"Where Broadcaster is not installed: python3 {output} --vkey '{key}'")
 
 
 @ledger.command()
@@ -319,6 +325,25 @@ def _moment(text: str, zone: str) -> datetime:
         message = f"'{text}' is no moment; write one such as 2026-03-03T14:00+01:00."
         raise InvalidInput(message) from None
     return when if when.tzinfo is not None else when.replace(tzinfo=ZoneInfo(zone))
+
+
+def _part(choice: Choice) -> Part | None:
+    """Return the part of the log that a bundle can be of; None for all of it."""
+    wanted = {name: value for name, value in choice._asdict().items() if value}
+    if not wanted:
+        return None
+    (kind, value), *others = wanted.items()
+    if others or kind not in {"subject", "list"}:
+        message = (
+            "A bundle is whole, or of one --subject or one --list; take jsonl, csv or xlsx to"
+            " filter otherwise."
+        )
+        raise InvalidInput(message)
+    try:
+        return Part(kind, value)
+    except BundleError as error:
+        message = f"This is no subject or list: {error}."
+        raise InvalidInput(message) from error
 
 
 def _counted(word: str, number: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -19,14 +19,21 @@ from broadcaster.ledger.keys import NoteKey
 from broadcaster.ledger.manifest import (
     CHECKPOINT,
     ENTRIES,
+    MAIN,
     MANIFEST,
     NOTICES,
+    PROOFS,
     TERMS,
+    VERIFIER,
     VKEY,
     FileRecord,
     Manifest,
+    Part,
 )
-from broadcaster.ledger.merkle import Frontier, leaf_hash
+from broadcaster.ledger.merkle import Frontier, leaf_hash, leaf_hashes
+from broadcaster.ledger.proof import verify_inclusion
+from broadcaster.ledger.proven import Place
+from broadcaster.ledger.shipped import STARTER, verifier
 from broadcaster.ledger.zipform import Member, descriptor, directory, local_header
 
 _CHUNK = 256 * 1024
@@ -72,18 +79,56 @@ def stream_bundle(
     """
     head = open_checkpoint(checkpoint, key)
     writer = _Writer()
-    yield writer.add(CHECKPOINT, checkpoint)
-    yield writer.add(VKEY, key.to_text().encode("utf-8") + b"\n")
-    for folder, documents in ((NOTICES, notices), (TERMS, terms)):
-        by_hash = {hashlib.sha256(data).hexdigest(): data for data in documents}
-        for digest in sorted(by_hash):
-            yield writer.add(folder + digest, by_hash[digest])
+    yield from writer.begin(checkpoint, key, notices, terms)
     yield from writer.add_entries(entries, head)
-    manifest = Manifest(
-        origin=head.origin, size=head.size, root=head.root.hex(), files=tuple(writer.records)
-    )
-    yield writer.add(MANIFEST, manifest.to_bytes())
-    yield directory(writer.members)
+    yield writer.end(head, None)
+
+
+def stream_part(
+    *,
+    checkpoint: bytes,
+    key: NoteKey,
+    part: Part,
+    entries: Callable[[], Iterable[tuple[int, bytes]]],
+    prove: Callable[[int], Sequence[bytes]],
+    notices: Iterable[bytes] = (),
+    terms: Iterable[bytes] = (),
+) -> Iterator[bytes]:
+    """Give a bundle of a part of the log in chunks: each entry proven, all others but hashes.
+
+    Args:
+        checkpoint: The signed checkpoint.
+        key: The log's public key.
+        part: What is shown.
+        entries: Gives index and leaf of each entry to show, in order; called twice.
+        prove: Gives the inclusion proof of an entry in the tree of the checkpoint.
+        notices: The exact bytes of each notice that these entries name.
+        terms: The exact bytes of each version of terms that these entries name.
+
+    Raises:
+        NoteError: the checkpoint is not signed by the key.
+        CheckpointError: it is no checkpoint of this log.
+        BundleError: a leaf cannot be a line.
+        ProofError: a proof does not lead to the checkpoint; what was given so far must be thrown
+            away.
+    """
+    head = open_checkpoint(checkpoint, key)
+    writer = _Writer()
+    yield from writer.begin(checkpoint, key, notices, terms)
+    yield from writer.add_lines(ENTRIES, (leaf for _index, leaf in entries()))
+    yield from writer.add_lines(PROOFS, _proofs(entries(), prove, head))
+    yield writer.end(head, part)
+
+
+def _proofs(
+    entries: Iterable[tuple[int, bytes]],
+    prove: Callable[[int], Sequence[bytes]],
+    head: Checkpoint,
+) -> Iterator[bytes]:
+    for index, leaf in entries:
+        proof = prove(index)
+        verify_inclusion(index, head.size, leaf_hash(leaf), proof, head.root)
+        yield Place(index, proof).to_bytes()
 
 
 class _Writer:
@@ -104,21 +149,56 @@ class _Writer:
         self._remember(member, hashlib.sha256(data).hexdigest())
         return local_header(member) + data
 
+    def begin(
+        self, checkpoint: bytes, key: NoteKey, notices: Iterable[bytes], terms: Iterable[bytes]
+    ) -> Iterator[bytes]:
+        yield self.add(CHECKPOINT, checkpoint)
+        yield self.add(VKEY, key.to_text().encode("utf-8") + b"\n")
+        yield self.add(MAIN, STARTER)
+        yield self.add(VERIFIER, verifier())
+        for folder, documents in ((NOTICES, notices), (TERMS, terms)):
+            by_hash = {hashlib.sha256(data).hexdigest(): data for data in documents}
+            for digest in sorted(by_hash):
+                yield self.add(folder + digest, by_hash[digest])
+
     def add_entries(self, entries: Iterable[bytes], head: Checkpoint) -> Iterator[bytes]:
-        member = Member(name=ENTRIES, size=0, crc=0, offset=self._offset(), streamed=True)
+        frontier = Frontier()
+
+        def grown() -> Iterator[list[bytes]]:
+            nonlocal frontier
+            for leaves in _batches(entries):
+                frontier = frontier.extend(leaf_hashes(leaves))
+                yield leaves
+
+        yield from self._add_batches(ENTRIES, grown())
+        if (frontier.size, frontier.root()) != (head.size, head.root):
+            message = "the entries do not lead to the checkpoint; the log may be damaged"
+            raise BundleError(message)
+
+    def add_lines(self, name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+        yield from self._add_batches(name, _batches(lines))
+
+    def end(self, head: Checkpoint, part: Part | None) -> bytes:
+        manifest = Manifest(
+            origin=head.origin,
+            size=head.size,
+            root=head.root.hex(),
+            part=part,
+            files=tuple(self.records),
+        )
+        return self.add(MANIFEST, manifest.to_bytes()) + directory(self.members)
+
+    def _add_batches(self, name: str, batches: Iterable[list[bytes]]) -> Iterator[bytes]:
+        member = Member(name=name, size=0, crc=0, offset=self._offset(), streamed=True)
         yield local_header(member)
-        digest, frontier = hashlib.sha256(), Frontier()
-        for leaves in _batches(entries):
-            chunk = b"\n".join([*leaves, b""])
+        digest = hashlib.sha256()
+        for lines in batches:
+            chunk = b"\n".join([*lines, b""])
             digest.update(chunk)
-            frontier = frontier.extend(leaf_hash(leaf) for leaf in leaves)
             member = replace(
                 member, size=member.size + len(chunk), crc=zlib.crc32(chunk, member.crc)
             )
             yield chunk
-        if (frontier.size, frontier.root()) != (head.size, head.root):
-            message = "the entries do not lead to the checkpoint; the log may be damaged"
-            raise BundleError(message)
         self._remember(member, digest.hexdigest())
         yield descriptor(member)
 

@@ -1,4 +1,4 @@
-"""A quick look at a leaf: what verification needs of the consent entries that nearly all leaves are.
+"""A quick look at leaves: what verification needs of the consent entries that nearly all leaves are.
 
 Parsing a leaf in full takes many times as long as hashing it. The pattern here matches only leaves
 that `entry.parse` accepts, and by far not all of them: what it does not match is parsed in full.
@@ -7,73 +7,91 @@ that `entry.parse` accepts, and by far not all of them: what it does not match i
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from broadcaster.ledger.entry import EVENTS_WITH_REASON, METHODS_WITH_REASON
+from broadcaster.ledger.histories import NO_ENTRY
 from broadcaster.ledger.words import Channel, Event, Method, State
 
 _HASH = "[0-9a-f]{64}"
 _NAME = r"[!#-\[\]-~]{1,200}"  # printable ASCII that JSON never escapes
 _NUMBER = "[1-9][0-9]{0,14}"
 # 29 February is left to the full parser, which knows the calendar.
-_MOMENT = (
+_DAY = (
     "(?!0000)[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
     "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 )
+_MOMENT = rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"
 _UUID4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _EVENT = "|".join(sorted(set(Event) - EVENTS_WITH_REASON))
 _METHOD = "|".join(sorted(set(Method) - METHODS_WITH_REASON))
 
 
-def _leaf(*seen: str) -> re.Pattern[bytes]:
+def _leaf(*seen: str) -> str:
     """Build the pattern of a leaf that catches these fields, in the order in which they stand."""
 
     def part(name: str, form: str) -> str:
         return f"({form})" if name in seen else f"(?:{form})"
 
-    return re.compile(
-        (
-            rf'{{"actor":"{_NAME}","basis":"{_NAME}",'
-            rf'"channel":"{part("channel", "|".join(Channel))}",'
-            rf'"config":"{_HASH}","event":"{part("event", _EVENT)}","evidence":"{_HASH}",'
-            rf'"id":"{_UUID4}","list":"{part("list", _NAME)}","method":"(?:{_METHOD})",'
-            rf'"notice":(?:null|{{"id":"{_NAME}","lang":"[a-z]{{2,3}}",'
-            rf'"sha256":"{part("notice", _HASH)}","version":{_NUMBER}}}),"occurred":"{_MOMENT}",'
-            rf'"prev":(?:null|{part("prev", f"0|{_NUMBER}")}),"purpose":"{_NAME}","reason":null,'
-            rf'"recorded":"{part("recorded", _MOMENT)}","rule":"{_NAME}",'
-            rf'"state":"{part("state", "|".join(State))}",'
-            rf'"subject":"{part("subject", "[0-9a-f]{32}")}",'
-            rf'"terms":(?:null|{{"sha256":"{part("terms", _HASH)}","version":{_NUMBER}}}),'
-            r'"v":"broadcaster/consent/1","validity":"(?:until-withdrawn|P[0-9]{1,4}[YMWD])"}'
-        ).encode()
+    return (
+        rf'{{"actor":"{_NAME}","basis":"{_NAME}",'
+        rf'"channel":"{part("channel", "|".join(Channel))}",'
+        rf'"config":"{_HASH}","event":"{part("event", _EVENT)}","evidence":"{_HASH}",'
+        rf'"id":"{_UUID4}","list":"{part("list", _NAME)}","method":"(?:{_METHOD})",'
+        rf'"notice":(?:null|{{"id":"{_NAME}","lang":"[a-z]{{2,3}}",'
+        rf'"sha256":"{part("notice", _HASH)}","version":{_NUMBER}}}),"occurred":"{_MOMENT}",'
+        rf'"prev":{part("prev", f"null|0|{_NUMBER}")},"purpose":"{_NAME}","reason":null,'
+        rf'"recorded":"{part("recorded", _MOMENT)}","rule":"{_NAME}",'
+        rf'"state":"{part("state", "|".join(State))}",'
+        rf'"subject":"{part("subject", "[0-9a-f]{32}")}",'
+        rf'"terms":(?:null|{{"sha256":"{part("terms", _HASH)}","version":{_NUMBER}}}),'
+        r'"v":"broadcaster/consent/1","validity":"(?:until-withdrawn|P[0-9]{1,4}[YMWD])"}'
     )
 
 
-_LEAF = _leaf("notice", "prev", "subject", "terms")
-_CHANGE = _leaf("channel", "event", "list", "recorded", "state", "subject")
+_CHANGE = re.compile(_leaf("channel", "event", "list", "recorded", "state", "subject").encode())
+# None of the classes holds a line feed, so a match is one line, whole.
+_LINE = re.compile(rf"(?m:^){_leaf('notice', 'prev', 'subject', 'terms')}(?m:$)".encode())
+_SUBJECT_BYTES = 16
 
 
-class Glance(NamedTuple):
-    """What a leaf says about its place among the others.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What leaves say about their place among the others.
 
     Attributes:
-        notice: SHA-256 of the notice it names, hex.
-        prev: The index it names as its subject's previous entry.
-        subject: Its subject, hex.
-        terms: SHA-256 of the terms it names, hex.
+        subjects: Their subjects, 16 bytes each, in order.
+        prevs: The indices they name as their subjects' previous entries; `NO_ENTRY` for none.
+        notices: SHA-256 of every notice that they name, hex.
+        terms: SHA-256 of all terms that they name, hex.
     """
 
-    notice: bytes | None
-    prev: bytes | None
-    subject: bytes
-    terms: bytes | None
+    subjects: Sequence[bytes]
+    prevs: Sequence[int]
+    notices: set[str]
+    terms: set[str]
 
 
-def glance(leaf: bytes) -> Glance | None:
-    """Look at a leaf; None means that it has to be parsed, not that it is wrong."""
-    found = _LEAF.fullmatch(leaf)
-    return Glance._make(found.groups()) if found else None
+def glance(leaves: Sequence[bytes]) -> Seen | None:
+    """Look at leaves; None means that one of them has to be parsed, not that it is wrong.
+
+    Args:
+        leaves: At least one; no line feed is in any of them.
+    """
+    found = _LINE.findall(b"\n".join(leaves))
+    if len(found) != len(leaves):
+        return None
+    notices, prevs, subjects, terms = zip(*found, strict=True)
+    raw = unhexlify(b"".join(subjects))
+    return Seen(
+        subjects=[raw[at : at + _SUBJECT_BYTES] for at in range(0, len(raw), _SUBJECT_BYTES)],
+        prevs=[NO_ENTRY if prev == b"null" else int(prev) for prev in prevs],
+        notices={digest.decode() for digest in set(notices) if digest},
+        terms={digest.decode() for digest in set(terms) if digest},
+    )
 
 
 class Change(NamedTuple):

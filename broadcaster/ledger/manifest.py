@@ -1,4 +1,4 @@
-"""The manifest of a bundle: which log it shows, and every other file with its length and hash."""
+"""The manifest of a bundle: which log it shows, how much, and every other file with its hash."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from typing import Any
 
 from broadcaster.ledger import canonical
 from broadcaster.ledger.errors import BundleError, CanonicalError
+from broadcaster.ledger.fields import NAME, SUBJECT
 
 VERSION = "broadcaster/bundle/1"
 CHECKPOINT = "checkpoint"
 VKEY = "vkey"
+#: What ``python3 ledger.zip`` runs: it starts the verifier beside it.
+MAIN = "__main__.py"
+VERIFIER = "verify.py"
 ENTRIES = "entries.jsonl"
+PROOFS = "proofs.jsonl"
 MANIFEST = "manifest.json"
 NOTICES = "notices/"
 TERMS = "terms/"
+#: The files whose size is not known when they are begun.
+STREAMED = frozenset({ENTRIES, PROOFS})
+_FIRST = (CHECKPOINT, VKEY, MAIN, VERIFIER)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _DOCUMENT = re.compile(r"(?:notices|terms)/[0-9a-f]{64}")
-_FIELDS = {"v", "origin", "size", "root", "files"}
+_PARTS = {"subject": SUBJECT, "list": NAME}
+_FIELDS = {"v", "origin", "size", "root", "part", "files"}
 _FILE_FIELDS = {"name", "sha256", "length"}
 
 
@@ -32,20 +41,44 @@ class FileRecord:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a log a bundle shows.
+
+    Attributes:
+        kind: "subject" for one person, "list" for one list.
+        name: The subject's id, or the list's.
+
+    Raises:
+        BundleError: there is no such kind, or nothing can have such a name.
+    """
+
+    kind: str
+    name: str
+
+    def __post_init__(self) -> None:
+        form = _PARTS.get(self.kind)
+        if form is None or not form.fullmatch(self.name):
+            message = "a part of a log is that of one subject (32 hex digits) or of one list"
+            raise BundleError(message)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What a bundle holds.
 
     Attributes:
         origin: The log's name.
-        size: Number of entries.
+        size: Number of entries of the log.
         root: Root hash, in hex.
+        part: Which part of the log it shows; None for all of it.
         files: Every file but the manifest, in the order of the bundle.
     """
 
     origin: str
     size: int
     root: str
+    part: Part | None = None
     files: tuple[FileRecord, ...]
 
     def to_bytes(self) -> bytes:
@@ -59,6 +92,7 @@ class Manifest:
                 "origin": self.origin,
                 "size": self.size,
                 "root": self.root,
+                "part": None if self.part is None else {self.part.kind: self.part.name},
                 "files": files,
             }
         )
@@ -79,7 +113,10 @@ def parse_manifest(data: bytes) -> Manifest:
         message = "the manifest has missing, unknown or ill-formed fields, or another version"
         raise BundleError(message)
     files = tuple(FileRecord(**file) for file in value["files"])
-    return Manifest(origin=value["origin"], size=value["size"], root=value["root"], files=files)
+    part = None if value["part"] is None else Part(*next(iter(value["part"].items())))
+    return Manifest(
+        origin=value["origin"], size=value["size"], root=value["root"], part=part, files=files
+    )
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -88,12 +125,13 @@ def check_names(names: Sequence[str]) -> None:
     Raises:
         BundleError: one is missing, unknown, there twice or in the wrong place.
     """
-    documents = names[2:-2]
+    last = [ENTRIES, PROOFS, MANIFEST] if PROOFS in names else [ENTRIES, MANIFEST]
+    documents = names[len(_FIRST) : -len(last)]
     for name in documents:
         if not _DOCUMENT.fullmatch(name):
             message = f"{name!a} has no place in a bundle, or not this one"
             raise BundleError(message)
-    expected = [CHECKPOINT, VKEY, *sorted(set(documents)), ENTRIES, MANIFEST]
+    expected = [*_FIRST, *sorted(set(documents)), *last]
     if list(names) != expected:
         message = "files are missing, there twice or in the wrong order"
         raise BundleError(message)
@@ -107,8 +145,17 @@ def _is_manifest(value: Any) -> bool:  # noqa: ANN401 - JSON has any shape
         and isinstance(value["origin"], str)
         and type(value["size"]) is int
         and _is_hash(value["root"])
+        and _is_part(value["part"])
         and isinstance(value["files"], list)
         and all(_is_file(file) for file in value["files"])
+    )
+
+
+def _is_part(value: Any) -> bool:  # noqa: ANN401 - JSON has any shape
+    if value is None:
+        return True
+    return (
+        isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), str)
     )
 
 

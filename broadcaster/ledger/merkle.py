@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from typing import Self
 
 from broadcaster.ledger.errors import FrontierError, WrongHashLength, WrongRange
@@ -17,6 +18,7 @@ from broadcaster.ledger.errors import FrontierError, WrongHashLength, WrongRange
 HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 _SIZE_BYTES = 8
+_AT_ONCE = 1 << 12
 
 Subtree = Callable[[int, int], bytes]
 """Gives the hash of the complete subtree at (level, index)."""
@@ -25,6 +27,12 @@ Subtree = Callable[[int, int], bytes]
 def leaf_hash(leaf: bytes) -> bytes:
     """Hash an entry: SHA-256(0x00 ‖ entry)."""
     return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def leaf_hashes(leaves: Iterable[bytes]) -> list[bytes]:
+    """Hash many entries; the same as `leaf_hash` of each."""
+    sha256 = hashlib.sha256
+    return [sha256(b"\x00" + leaf).digest() for leaf in leaves]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -66,17 +74,12 @@ class Frontier:
         Raises:
             WrongHashLength: one of them is no SHA-256 hash.
         """
-        stack, size, sha256 = list(self.hashes), self.size, hashlib.sha256
-        for leaf in leaves:
-            if len(leaf) != HASH_SIZE:
-                message = f"a leaf hash has {HASH_SIZE} bytes, not {len(leaf)}"
+        stack, size, rest = list(self.hashes), self.size, iter(leaves)
+        while some := list(islice(rest, _AT_ONCE)):
+            if wrong := [len(leaf) for leaf in some if len(leaf) != HASH_SIZE]:
+                message = f"a leaf hash has {HASH_SIZE} bytes, not {wrong[0]}"
                 raise WrongHashLength(message)
-            node, bits = leaf, size
-            while bits & 1:
-                node = sha256(b"\x01" + stack.pop() + node).digest()
-                bits >>= 1
-            stack.append(node)
-            size += 1
+            size = _grow(stack, size, some)
         return Frontier(size=size, hashes=tuple(stack))
 
     def root(self) -> bytes:
@@ -100,6 +103,30 @@ class Frontier:
         starts = range(_SIZE_BYTES, len(data), HASH_SIZE)
         hashes = tuple(data[start : start + HASH_SIZE] for start in starts)
         return cls(size=int.from_bytes(data[:_SIZE_BYTES], "big"), hashes=hashes)
+
+
+def _grow(stack: list[bytes], size: int, leaves: list[bytes]) -> int:
+    """Add leaf hashes to the roots of complete subtrees, a complete subtree at a time.
+
+    Returns:
+        The new size.
+    """
+    sha256, at = hashlib.sha256, 0
+    while at < len(leaves):
+        level = (len(leaves) - at).bit_length() - 1
+        if size:
+            level = min(level, (size & -size).bit_length() - 1)
+        nodes = leaves[at : at + (1 << level)]
+        for _ in range(level):
+            pairs = zip(nodes[::2], nodes[1::2], strict=True)
+            nodes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+        (node,), above = nodes, size >> level
+        while above & 1:
+            node = sha256(b"\x01" + stack.pop() + node).digest()
+            above >>= 1
+        stack.append(node)
+        size, at = size + (1 << level), at + (1 << level)
+    return size
 
 
 def root(leaves: Iterable[bytes]) -> bytes:

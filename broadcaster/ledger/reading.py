@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from binascii import unhexlify
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 
 from broadcaster.ledger.entry import DocumentEntry, DocumentKind, Entry, parse
 from broadcaster.ledger.errors import BundleError, CanonicalError, EntryError
-from broadcaster.ledger.glance import glance
+from broadcaster.ledger.glance import Seen, glance
 from broadcaster.ledger.histories import Histories
-from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hashes
 from broadcaster.ledger.unbundle import MAX_DOCUMENTS, Bundle
 
 
@@ -43,33 +44,47 @@ class Reading:
         """Add leaves to the tree, and look at its root where the anchor is."""
         left = anchor - self.frontier.size
         if 0 < left <= len(leaves):
-            self.frontier = self.frontier.extend(map(leaf_hash, leaves[:left]))
+            self.frontier = self.frontier.extend(leaf_hashes(leaves[:left]))
             self.anchor_root = self.frontier.root()
             leaves = leaves[left:]
-        self.frontier = self.frontier.extend(map(leaf_hash, leaves))
+        self.frontier = self.frontier.extend(leaf_hashes(leaves))
 
-    def note(self, index: int, leaf: bytes, histories: Histories) -> None:
-        """Remember which documents an entry names or is, and whom it is about.
+    def note_all(self, leaves: Sequence[bytes], histories: Histories) -> None:
+        """Remember which documents the next leaves name or are, and whom they are about.
 
         Raises:
-            EntryError: it is not canonical or breaks the rules of its version.
+            EntryError: one is not canonical or breaks the rules of its version.
             BundleError: there are more documents than a bundle can hold.
         """
-        seen = glance(leaf)
-        if seen is None:
-            self._note_parsed(index, _parse(index, leaf), histories)
+        first = self.frontier.size
+        seen = glance(leaves)
+        if seen is not None:
+            self._note_seen(first, seen, histories)
             return
-        histories.add(index, unhexlify(seen.subject), None if seen.prev is None else int(seen.prev))
-        if seen.notice is not None:
-            self._name(DocumentKind.NOTICE, seen.notice.decode())
-        if seen.terms is not None:
-            self._name(DocumentKind.TERMS, seen.terms.decode())
+        for index, leaf in enumerate(leaves, first):
+            one = glance([leaf])
+            if one is None:
+                self.note_parsed(index, parse_at(index, leaf), histories)
+            else:
+                self._note_seen(index, one, histories)
 
-    def _note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
+    def _note_seen(self, first: int, seen: Seen, histories: Histories) -> None:
+        histories.add_all(first, seen.subjects, seen.prevs)
+        for digest in seen.notices:
+            self._name(DocumentKind.NOTICE, digest)
+        for digest in seen.terms:
+            self._name(DocumentKind.TERMS, digest)
+
+    def note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
+        """Remember the same of an entry that was parsed in full.
+
+        Raises:
+            BundleError: there are more documents than a bundle can hold.
+        """
         if isinstance(entry, DocumentEntry):
             if entry.kind is not DocumentKind.CONFIG:
                 self.logged.add((entry.kind, entry.sha256))
-                _check_count(self.logged)
+                check_count(self.logged)
             return
         histories.add(index, unhexlify(entry.subject), entry.prev)
         if entry.notice is not None:
@@ -79,7 +94,7 @@ class Reading:
 
     def _name(self, kind: DocumentKind, digest: str) -> None:
         self.named.add((kind, digest))
-        _check_count(self.named)
+        check_count(self.named)
 
 
 def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Reading:
@@ -96,13 +111,17 @@ def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Readin
     """
     reading = Reading()
     for leaves in bundle.read_entries():
-        for index, leaf in enumerate(leaves, reading.size):
-            reading.note(index, leaf, histories)
+        reading.note_all(leaves, histories)
         reading.grow(leaves, anchor)
     return reading
 
 
-def _parse(index: int, leaf: bytes) -> Entry:
+def parse_at(index: int, leaf: bytes) -> Entry:
+    """Parse an entry, and say its index where it is wrong.
+
+    Raises:
+        EntryError: it is not canonical or breaks the rules of its version.
+    """
     try:
         return parse(leaf)
     except (CanonicalError, EntryError) as error:
@@ -110,7 +129,12 @@ def _parse(index: int, leaf: bytes) -> Entry:
         raise EntryError(message) from error
 
 
-def _check_count(documents: set[tuple[DocumentKind, str]]) -> None:
+def check_count(documents: Sized) -> None:
+    """Check that entries name no more documents than a bundle can hold.
+
+    Raises:
+        BundleError: they do.
+    """
     if len(documents) > MAX_DOCUMENTS:
         message = f"the entries name more than {MAX_DOCUMENTS:,} documents"
         raise BundleError(message)

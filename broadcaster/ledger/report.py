@@ -24,9 +24,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The steps in their order; the first that fails is the last."""
+    """The steps in their order; the first that fails is the last.
+
+    Attributes:
+        steps: What was checked.
+        remarks: What the reader should know beside: above all, what this does not prove.
+    """
 
     steps: tuple[Step, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -45,6 +51,7 @@ class Report:
         ]
         for step in self.steps:
             lines += [line for item in step.evidence for line in ("", *item.splitlines())]
+        lines += [line for remark in self.remarks for line in ("", f"Mind: {remark}.")]
         verdict = "Verified." if self.ok else f"NOT verified: the step '{self.failed}' failed."
         return "".join(_visible(line) + "\n" for line in [*lines, "", verdict])
 
@@ -59,7 +66,7 @@ class Report:
             }
             for step in self.steps
         ]
-        return {"ok": self.ok, "failed": self.failed, "steps": steps}
+        return {"ok": self.ok, "failed": self.failed, "steps": steps, "remarks": list(self.remarks)}
 
 
 def _visible(line: str) -> str:

@@ -7,7 +7,8 @@ the log's key, that the log signed it; with an older checkpoint, that nothing be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO
 
 from broadcaster.ledger.checkpoint import Checkpoint, open_checkpoint
@@ -22,9 +23,20 @@ from broadcaster.ledger.errors import (
 )
 from broadcaster.ledger.histories import Histories
 from broadcaster.ledger.keys import NoteKey, parse_vkey
-from broadcaster.ledger.manifest import CHECKPOINT, NOTICES, TERMS, VKEY, Manifest
+from broadcaster.ledger.manifest import (
+    CHECKPOINT,
+    MAIN,
+    NOTICES,
+    TERMS,
+    VERIFIER,
+    VKEY,
+    Manifest,
+    Part,
+)
+from broadcaster.ledger.part import LIMITS, PartReading, check_inclusion, check_scope, read_part
 from broadcaster.ledger.reading import Reading, read_entries
 from broadcaster.ledger.report import Report, Step
+from broadcaster.ledger.shipped import STARTER, remark
 from broadcaster.ledger.unbundle import Bundle
 
 _FOLDERS = {DocumentKind.NOTICE: NOTICES, DocumentKind.TERMS: TERMS}
@@ -42,7 +54,8 @@ def verify_bundle(
 
     Returns:
         The steps: bundle, manifest, key, checkpoint, anchor (with `since`), entries, size, root,
-        documents, histories, and extension (with `since`).
+        documents, histories, and extension (with `since`). A part of a log has inclusion and part
+        instead of size, root and extension.
 
     Raises:
         OSError: the file cannot be read.
@@ -61,6 +74,7 @@ class _Verification:
     _head: Checkpoint
     _old: Checkpoint
     _reading: Reading
+    _shown: PartReading
 
     def __init__(
         self, file: BinaryIO, vkey: NoteKey | None, since: bytes | None, histories: Histories
@@ -69,6 +83,7 @@ class _Verification:
         self._trusted = vkey
         self._since = since
         self._histories = histories
+        self._remarks: list[str] = []
 
     def run(self) -> Report:
         steps: list[Step] = []
@@ -78,23 +93,29 @@ class _Verification:
             except LedgerError as error:
                 steps.append(_failed(name, error))
                 break
-        return Report(steps=tuple(steps))
+        return Report(steps=tuple(steps), remarks=tuple(self._remarks))
 
-    def _checks(self) -> list[tuple[str, Callable[[], str]]]:
+    def _checks(self) -> Iterator[tuple[str, Callable[[], str]]]:
         anchored = self._since is not None
-        return [
-            ("bundle", self._open),
-            ("manifest", self._check_manifest),
-            ("key", self._check_key),
-            ("checkpoint", self._check_checkpoint),
-            *([("anchor", self._check_anchor)] if anchored else []),
-            ("entries", self._check_entries),
-            ("size", self._check_size),
-            ("root", self._check_root),
-            ("documents", self._check_documents),
-            ("histories", self._check_histories),
-            *([("extension", self._check_extension)] if anchored else []),
-        ]
+        yield "bundle", self._open
+        yield "manifest", self._check_manifest
+        yield "key", self._check_key
+        yield "checkpoint", self._check_checkpoint
+        # From here on it is known what the bundle holds.
+        if anchored:
+            yield "anchor", self._check_anchor
+        if self._manifest.part is None:
+            yield "entries", self._check_entries
+            yield "size", self._check_size
+            yield "root", self._check_root
+        else:
+            yield "entries", self._check_part_entries
+            yield "inclusion", self._check_inclusion
+            yield "part", partial(self._check_part, self._manifest.part)
+        yield "documents", self._check_documents
+        yield "histories", self._check_histories
+        if anchored and self._manifest.part is None:
+            yield "extension", self._check_extension
 
     def _open(self) -> str:
         self._bundle = Bundle(self._file)
@@ -102,6 +123,11 @@ class _Verification:
 
     def _check_manifest(self) -> str:
         self._manifest = self._bundle.read_manifest()
+        if self._bundle.read(MAIN) != STARTER:
+            message = f"{MAIN} is not the one that every bundle has; do not run it"
+            raise BundleError(message)
+        if said := remark(self._bundle.read(VERIFIER)):
+            self._remarks.append(said)
         return f"lists every file, for the log '{self._manifest.origin}'"
 
     def _check_key(self) -> str:
@@ -134,6 +160,8 @@ class _Verification:
 
     def _check_anchor(self) -> str:
         self._old = open_checkpoint(self._since or b"", self._key)
+        if self._manifest.part is not None:
+            return self._check_anchor_of_part()
         if self._head.size < self._old.size:
             message = (
                 f"the bundle is shorter than the anchor: {_entries(self._head.size)} now, "
@@ -141,6 +169,21 @@ class _Verification:
             )
             raise Fork(message, evidence=(self._since or b"", self._note))
         return f"the older checkpoint is signed by the same key, size {self._old.size}"
+
+    def _check_anchor_of_part(self) -> str:
+        if self._old.size != self._head.size:
+            message = (
+                "a part of a log cannot show that history was only extended; compare the older "
+                "checkpoint with the whole bundle"
+            )
+            raise BundleError(message)
+        if self._old.root != self._head.root:
+            message = (
+                f"history was rewritten: two checkpoints over {_entries(self._old.size)} have "
+                "different roots; the two below prove it"
+            )
+            raise Fork(message, evidence=(self._since or b"", self._note))
+        return f"the older checkpoint says the same, size {self._old.size}"
 
     def _check_entries(self) -> str:
         anchor = self._old.size if self._since is not None else 0
@@ -158,6 +201,19 @@ class _Verification:
             message = "the entries lead to another root than the one signed"
             raise RootMismatch(message, expected=self._head.root, calculated=self._reading.root)
         return "calculated from the entries, and the one signed"
+
+    def _check_part_entries(self) -> str:
+        self._reading = self._shown = read_part(self._bundle, self._histories)
+        return f"{_entries(self._shown.count)} of {self._head.size}, each canonical and well formed"
+
+    def _check_inclusion(self) -> str:
+        check_inclusion(self._bundle, self._head)
+        return "each entry is in the log that was signed, by its proof"
+
+    def _check_part(self, part: Part) -> str:
+        check_scope(self._bundle, part, self._shown)
+        self._remarks.append(LIMITS[part.kind])
+        return f"nothing but the {part.kind} '{part.name}' and the documents it names"
 
     def _check_documents(self) -> str:
         names = [name for name in self._bundle.names if name.startswith((NOTICES, TERMS))]
@@ -182,7 +238,11 @@ class _Verification:
             raise BundleError(message)
 
     def _check_histories(self) -> str:
-        return f"{self._histories.check()} subjects, each entry naming the one before"
+        part = self._manifest.part
+        if part is not None and part.kind == "list":
+            subjects = self._histories.check(gaps=True)
+            return f"{_people(subjects)}, no entry naming one that cannot be the one before"
+        return f"{_people(self._histories.check())}, each entry naming the one before"
 
     def _check_extension(self) -> str:
         if self._reading.anchor_root != self._old.root:
@@ -202,3 +262,7 @@ def _failed(name: str, error: LedgerError) -> Step:
 
 def _entries(count: int) -> str:
     return f"{count} entry" if count == 1 else f"{count} entries"
+
+
+def _people(count: int) -> str:
+    return f"{count} subject" if count == 1 else f"{count} subjects"

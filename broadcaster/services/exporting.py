@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.errors import BroadcasterError, NotFound
 from broadcaster.ledger.errors import LedgerError
+from broadcaster.ledger.manifest import Part
 from broadcaster.runtime import Runtime
-from broadcaster.services import audit
+from broadcaster.services import audit, parts
 from broadcaster.services.audit import EVERYTHING, Chunks, Covered, Format
 from broadcaster.storage import exports, filing, ledger
 from broadcaster.storage.exports import ExportState
@@ -100,6 +101,45 @@ def ask(
     if not is_small:
         return Asked(number=number, name=name, chunks=None)
     return Asked(number=number, name=name, chunks=_sent(runtime, number, form, covered, choice))
+
+
+def give_part(runtime: Runtime, part: Part, *, user_id: int | None) -> Chunks:
+    """Give one person's or one list's entries with their proofs, and write down that they went.
+
+    Args:
+        runtime: the parts.
+        part: whose, or which list's.
+        user_id: who asks; None is whoever is at the command line.
+
+    Raises:
+        NotFound: the ledger has no entry about this subject or list.
+        LedgerBroken: the log is no extension of what was signed before, or a document is missing.
+    """
+    chunks = parts.export(runtime, part)
+
+    def begin(session: Session) -> int:
+        latest = ledger.latest_checkpoint(session)
+        export = Export(
+            created=runtime.clock.now(),
+            user_id=user_id,
+            form=Format.BUNDLE.value,
+            chosen=f"{part.kind} {part.name}",
+            size=latest.size if latest else 0,
+            state=ExportState.SENT.value,
+        )
+        return exports.add(session, export)
+
+    return _noted(runtime, runtime.run(begin), chunks)
+
+
+def _noted(runtime: Runtime, number: int, chunks: Chunks) -> Iterator[bytes]:
+    """Give a part away, and write down at its end that all of it went."""
+    length = 0
+    for chunk in chunks:
+        length += len(chunk)
+        yield chunk
+    now = runtime.clock.now()
+    runtime.run(partial(_note_sent, number=number, entries=None, length=length, now=now))
 
 
 def file_name(form: Format, size: int, *, is_part: bool) -> str:
@@ -188,7 +228,9 @@ def _sent(
     )
 
 
-def _note_sent(session: Session, *, number: int, entries: int, length: int, now: datetime) -> None:
+def _note_sent(
+    session: Session, *, number: int, entries: int | None, length: int, now: datetime
+) -> None:
     row = exports.lock(session, number)
     row.entries, row.length, row.ended, row.done = entries, length, now, row.size
     session.flush()

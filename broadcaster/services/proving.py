@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from broadcaster.core.errors import NotFound
+from broadcaster.core.errors import LedgerBroken, NotFound
 from broadcaster.ledger.checkpoint import open_checkpoint
+from broadcaster.ledger.entry import DocumentEntry, parse
+from broadcaster.ledger.errors import LedgerError
 from broadcaster.ledger.merkle import EMPTY_ROOT, consistency_path, inclusion_path, range_root
 from broadcaster.ledger.receipt import Receipt
 from broadcaster.runtime import Runtime
@@ -38,6 +40,24 @@ def root(session: Session, size: int) -> bytes:
         LedgerBroken: hashes of the tree are missing.
     """
     return range_root(0, size, tiles.subtrees(session)) if size else EMPTY_ROOT
+
+
+def example(session: Session, runtime: Runtime) -> Receipt | None:
+    """Return a receipt that anybody may see: of the first entry, if that is a document and signed."""
+    latest = ledger.latest_checkpoint(session)
+    if latest is None or latest.size == 0:
+        return None
+    try:
+        head = open_checkpoint(latest.note.encode(), runtime.signer.key)
+        (entry,) = ledger.leaves(session, 0, 1)
+        is_document = isinstance(parse(entry.leaf), DocumentEntry)
+        proof = inclusion(session, 0, head.size)
+    except (LedgerError, LedgerBroken):
+        # A ledger that is damaged has no example to show; elsewhere this is said out loud.
+        return None
+    if not is_document:
+        return None
+    return Receipt(entry=entry.leaf, index=0, proof=proof, checkpoint=latest.note.encode())
 
 
 def receipt(runtime: Runtime, index: int) -> Receipt:

@@ -131,6 +131,22 @@ def places(session: Session, hashes: Sequence[str]) -> dict[str, int]:
     return {row.sha256: row.entry for row in rows}
 
 
+def leaves_of(
+    session: Session, subject: str, start: int, end: int, limit: int
+) -> Sequence[LedgerEntry]:
+    """Return at most so many entries of one subject from ``start`` up to before ``end``, in order."""
+    return (
+        session.execute(
+            select(LedgerEntry)
+            .where(LedgerEntry.subject == subject, LedgerEntry.idx >= start, LedgerEntry.idx < end)
+            .order_by(LedgerEntry.idx)
+            .limit(limit)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def leaves_since(session: Session, subject: str, moment: datetime) -> Sequence[bytes]:
     """Return the entries of one subject that were written after a moment."""
     return (

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
 from broadcaster.core.errors import Conflict, InvalidInput, NotFound
+from broadcaster.web import uploads
 from broadcaster.web.access import member
 from broadcaster.web.forms import SignInForm
 from broadcaster.web.links import local_path
@@ -108,8 +109,9 @@ def _http(error: HTTPException) -> Response:
         return make_response(error.response)
     if code == 401:  # noqa: PLR2004 - the status itself
         return _sign_in_first()
-    response = _page(code)
-    if isinstance(error, RequestEntityTooLarge):
+    is_too_large = isinstance(error, RequestEntityTooLarge)
+    response = _page(code, uploads.advice() if is_too_large else None)
+    if is_too_large:
         # What was not read may not be taken for the next request.
         response.headers["Connection"] = "close"
     response.headers.extend(_kept_headers(error))

@@ -8,6 +8,7 @@ from flask import Flask, Response, abort, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.sansio.utils import host_is_trusted
 
+from broadcaster.web import uploads
 from broadcaster.web.access import is_secure
 from broadcaster.web.extensions import runtime
 
@@ -54,6 +55,7 @@ def check_request() -> None:
         return
     if not _is_own_origin():
         abort(403)
+    uploads.open_wider()
     if sum(1 for _ in request.form.items(multi=True)) + len(request.files) > MOST_FIELDS:
         abort(413)
 

@@ -31,7 +31,7 @@ STAFF_PAGES = (
     "/ledger",
     "/account",
 )
-PUBLIC_PAGES = ("/", "/l/nrc", "/privacy", "/login", "/nothing-here")
+PUBLIC_PAGES = ("/", "/l/nrc", "/verify", "/privacy", "/login", "/nothing-here")
 
 
 class WallClock:

@@ -146,7 +146,12 @@ def test_an_export_can_take_a_part_and_is_written_down(newsroom, home, tmp_path)
     assert row == (None, "jsonl", "event document notice", "sent", len(lines))
 
 
-def test_a_bundle_is_never_a_part(newsroom, tmp_path):
+def test_a_bundle_is_whole_or_of_one_person_or_list(newsroom, home, tmp_path):
     where = tmp_path / "part.zip"
-    done = newsroom("ledger", "export", "--format", "bundle", "-o", str(where), "--list", "nrc")
-    assert (done.code, where.exists()) == (2, False)
+    bundle = ("ledger", "export", "--format", "bundle", "-o", str(where))
+    for filters in (("--event", "opt_in"), ("--list", "nrc", "--actor", "subject")):
+        assert (newsroom(*bundle, *filters).code, where.exists()) == (2, False)
+    assert newsroom(*bundle, "--list", "nrc").code == 0
+    with closing(sqlite3.connect(home / "broadcaster.sqlite3")) as database:
+        [row] = database.execute("SELECT form, chosen, state, length FROM exports")
+    assert row == ("bundle", "list nrc", "sent", where.stat().st_size)

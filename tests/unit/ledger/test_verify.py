@@ -23,12 +23,10 @@ from broadcaster.ledger.entry import DocumentKind, TermsReference, document_hash
 from broadcaster.ledger.errors import BundleError, EntryError
 from broadcaster.ledger.histories import Histories
 from broadcaster.ledger.keys import NoteSigner
-from broadcaster.ledger.manifest import Manifest
 from broadcaster.ledger.reading import Reading
 from broadcaster.ledger.report import Report, Step
 from broadcaster.ledger.unbundle import MAX_DOCUMENTS
 from broadcaster.ledger.verify import verify_bundle
-from broadcaster.ledger.zipform import directory
 
 STEPS = ["bundle", "manifest", "key", "checkpoint", "entries", "size", "root"]
 STEPS += ["documents", "histories"]
@@ -138,16 +136,10 @@ def mended(log, signed, entries):
     head = open_checkpoint(log.make_checkpoint(signed), log.signer.key)
     writer = _Writer()
     parts = [
-        writer.add("checkpoint", log.make_checkpoint(signed)),
-        writer.add("vkey", log.signer.key.to_text().encode() + b"\n"),
-        writer.add(f"notices/{log.document.sha256}", log.notice),
+        *writer.begin(log.make_checkpoint(signed), log.signer.key, [log.notice], []),
         *writer.add_entries(entries, open_checkpoint(log.make_checkpoint(entries), log.signer.key)),
     ]
-    manifest = Manifest(
-        origin=head.origin, size=head.size, root=head.root.hex(), files=tuple(writer.records)
-    )
-    parts.append(writer.add("manifest.json", manifest.to_bytes()))
-    return b"".join(parts) + directory(writer.members)
+    return b"".join([*parts, writer.end(head, None)])
 
 
 def test_a_prev_that_skips_an_entry_of_the_subject_is_found(log):
@@ -230,7 +222,7 @@ def test_a_log_that_names_documents_without_end_is_refused(log, leaf):
     many = {(DocumentKind.NOTICE, f"{number:064x}") for number in range(MAX_DOCUMENTS)}
     reading = Reading(named=many, logged=set(many))
     with Histories() as histories, pytest.raises(BundleError, match="10,000"):
-        reading.note(0, getattr(log, leaf).to_bytes(), histories)
+        reading.note_all([getattr(log, leaf).to_bytes()], histories)
 
 
 def test_the_register_is_logged_but_no_file(log):

@@ -1,0 +1,171 @@
+"""Check a receipt or a bundle of this ledger, step by step, for anybody."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO, cast
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from broadcaster.ledger.note import MAX_NOTE_BYTES
+from broadcaster.ledger.part import LIMITS
+from broadcaster.ledger.receipt import HEADER, verify_receipt
+from broadcaster.ledger.report import Report
+from broadcaster.ledger.verify import verify_bundle
+from broadcaster.services import audit, proving
+from broadcaster.web import uploads
+from broadcaster.web.access import public
+from broadcaster.web.extensions import reading, runtime, stop_reading
+from broadcaster.web.wording import gettext as _
+
+blueprint = Blueprint("verify", __name__)
+
+#: What a bundle may weigh here; the command line takes any.
+MOST_BYTES = 20 * 1024 * 1024
+_MARGIN = 512 * 1024  # what is in the form beside the file
+# Who checks must not keep those waiting whose texts come in.
+_AT_ONCE = 2
+_AGAIN_SECONDS = 5
+_turns = threading.BoundedSemaphore(_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody wants to have checked.
+
+    Args:
+        file: the receipt or bundle.
+        is_receipt: which of the two.
+        since: an older checkpoint, for a bundle.
+    """
+
+    file: BinaryIO
+    is_receipt: bool
+    since: bytes | None
+
+
+def _too_large() -> str:
+    return _(
+        "This page checks files up to 20 MB. A larger bundle checks itself, on any computer with "
+        "Python: python3 ledger.zip"
+    )
+
+
+@blueprint.get("/verify")
+@public
+def ask() -> str:
+    """Explain what can be checked here, and show the newest checkpoint and the key."""
+    return _page()
+
+
+@blueprint.post("/verify")
+@public
+@uploads.accepts(MOST_BYTES + _MARGIN, _too_large)
+def check() -> Response:
+    """Check what was given, and show each step."""
+    stop_reading()
+    asked = _asked()
+    if isinstance(asked, str):
+        return make_response(_page(fault=asked), 422)
+    if not _turns.acquire(blocking=False):
+        words = _("Others are being served at this moment. Try again in a few seconds.")
+        response = make_response(_page(fault=words), 429)
+        response.headers["Retry-After"] = str(_AGAIN_SECONDS)
+        return response
+    try:
+        report = _verify(asked)
+    finally:
+        _turns.release()
+    return make_response(_page(report=report), 200 if report.ok else 422)
+
+
+def _asked() -> Asked | str:
+    """Return what to check, or what is wrong with the question."""
+    found, text = request.files.get("file"), request.form.get("text", "").strip()
+    since = _typed_note(request.form.get("since", ""))
+    given = found is not None and bool(found.filename)
+    if given and text:
+        return _("Give a file or a pasted receipt, not both.")
+    if not given and not text:
+        return _("Choose a file, or paste a receipt.")
+    if found is not None and given:
+        file = cast("BinaryIO", found.stream)
+        is_receipt = file.read(len(HEADER)) == HEADER.encode()
+        file.seek(0)
+    else:
+        file, is_receipt = BytesIO(_typed_note(text) or b""), True
+    if is_receipt and since is not None:
+        return _(
+            "An older checkpoint goes with a bundle: a receipt says nothing about other entries."
+        )
+    return Asked(file=file, is_receipt=is_receipt, since=since)
+
+
+def _typed_note(text: str) -> bytes | None:
+    """Undo what a form does to line ends; the signature forgives nothing."""
+    lines = text.strip().replace("\r\n", "\n")
+    return lines.encode() + b"\n" if lines else None
+
+
+def _verify(asked: Asked) -> Report:
+    key = runtime().signer.key
+    if asked.is_receipt:
+        return verify_receipt(asked.file.read(MAX_NOTE_BYTES + 1), key)
+    return verify_bundle(asked.file, vkey=key, since=asked.since)
+
+
+def _page(*, report: Report | None = None, fault: str | None = None) -> str:
+    head = audit.head(reading(), runtime())
+    example = proving.example(reading(), runtime())
+    return render_template(
+        "verify.html",
+        head=head,
+        example=example.to_bytes().decode() if example else None,
+        report=report,
+        titles=_titles(),
+        remarks=[_remark(one) for one in report.remarks] if report else [],
+        fault=fault,
+        since=request.form.get("since", "") if request.method == "POST" else "",
+        text=request.form.get("text", "") if request.method == "POST" else "",
+    )
+
+
+def _titles() -> dict[str, str]:
+    """Say in the reader's language what each step asks."""
+    return {
+        "bundle": _("The file has exactly the form of a bundle"),
+        "manifest": _("Its table of contents fits what is in it"),
+        "receipt": _("This has the form of a receipt"),
+        "key": _("It is signed with the key of this ledger"),
+        "checkpoint": _("The signature under the checkpoint is right"),
+        "anchor": _("Your older checkpoint can be compared with it"),
+        "entry": _("The entry is well formed"),
+        "entries": _("Every entry is well formed"),
+        "size": _("There are as many entries as were signed"),
+        "root": _("The entries are the ones that were signed"),
+        "inclusion": _("What is shown stands in the ledger that was signed"),
+        "part": _("It is about what it says, and nobody else is in it"),
+        "documents": _("The texts that people were told are there, unchanged"),
+        "histories": _("Nobody's entries were skipped"),
+        "extension": _("Since your older checkpoint, history was only added to"),
+    }
+
+
+def _remark(text: str) -> str:
+    known = {
+        LIMITS["subject"]: _(
+            "This is the part of the ledger that is about one person. Nothing before the last entry "
+            "here is left out, since each names the one before; whether another came after it, only "
+            "the whole ledger can show."
+        ),
+        LIMITS["list"]: _(
+            "This is the part of the ledger that is about one list. Each entry is proven; that none "
+            "is left out, only the whole ledger can show."
+        ),
+    }
+    return known.get(text) or _(
+        "The program inside this bundle is not the one of this version: an older version wrote the "
+        "bundle, or somebody changed it. It was not run here; do not run it without a look at it."
+    )

@@ -1,0 +1,239 @@
+"""The page on which anybody checks a receipt or a bundle, step by step."""
+
+from __future__ import annotations
+
+import html
+import re
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as PrivateKey
+
+from broadcaster.ledger.entry import Channel, ConsentEntry, DocumentKind, Event, Method, State
+from broadcaster.ledger.manifest import Part
+from broadcaster.services import audit, documents, parts, proving
+from broadcaster.services.audit import Format
+from broadcaster.services.staff import Role
+from broadcaster.storage import ledger
+from broadcaster.storage.ledger import Leaf
+from broadcaster.web import verify
+
+
+@pytest.fixture
+def signed(site):
+    """A site whose ledger has a document, and a checkpoint over it."""
+    with site.runtime.transaction() as session:
+        documents.log_once(session, DocumentKind.CONFIG, '{"controller":"us"}', site.clock.now())
+        audit.checkpoint(session, site.runtime)
+    return site
+
+
+def multipart(fields, file=None):
+    """A form as browsers send it; the client's own would leave files open."""
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+        for name, text in fields.items()
+    ]
+    if file is not None:
+        data, name = file
+        head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        parts += [head.encode(), b"Content-Type: application/zip\r\n\r\n", data, b"\r\n"]
+    return {
+        "data": b"".join([*parts, b"--x--\r\n"]),
+        "content_type": "multipart/form-data; boundary=x",
+    }
+
+
+@pytest.fixture
+def checked(signed):
+    """Sends the form of the page."""
+    browser = signed.browser()
+
+    def send(file=None, **filled):
+        fields = {"csrf_token": signed.token(browser), "text": "", "since": "", **filled}
+        return browser.post("/verify", **multipart(fields, file))
+
+    return send
+
+
+def bundle(site):
+    return b"".join(audit.export(site.runtime, Format.BUNDLE))
+
+
+def upload(data, name="ledger.zip"):
+    return (data, name)
+
+
+def steps(page):
+    return re.findall(r"<code>([a-z]+)</code>", page.text)
+
+
+def test_it_explains_and_shows_key_checkpoint_and_an_example(signed):
+    page = signed.browser().get("/verify")
+    assert page.status_code == 200
+    with signed.runtime.reading() as session:
+        head = audit.head(session, signed.runtime)
+    text = html.unescape(page.text)
+    assert text.count(head.vkey) == 2
+    assert head.checkpoint in text
+    assert "c2sp.org/tlog-proof@v1\nextra " in text
+
+
+def test_the_example_is_verified_as_it_was_copied(signed, checked):
+    text = html.unescape(signed.browser().get("/verify").text)
+    example = text[text.index("c2sp.org/tlog-proof@v1") :].partition("</code>")[0]
+    page = checked(text=example.replace("\n", "\r\n"))
+    assert page.status_code == 200
+    assert "Verified." in page.text
+    assert steps(page) == ["receipt", "checkpoint", "entry", "inclusion"]
+
+
+def test_before_anything_was_signed_there_is_no_example(site):
+    page = site.browser().get("/verify")
+    assert page.status_code == 200
+    assert "tlog-proof@v1" not in page.text
+    assert "nothing has been signed" in page.text
+
+
+def test_a_bundle_is_verified_step_by_step(signed, checked):
+    page = checked(file=upload(bundle(signed)))
+    assert page.status_code == 200
+    assert "Verified." in page.text
+    assert steps(page)[0] == "bundle"
+    assert steps(page)[-1] == "histories"
+
+
+def test_a_receipt_may_be_uploaded_too(signed, checked):
+    data = proving.receipt(signed.runtime, 0).to_bytes()
+    assert "Verified." in checked(file=upload(data, "one.tlog-proof")).text
+
+
+def test_what_was_changed_is_refused_with_the_step_that_failed(signed, checked):
+    data = bundle(signed).replace(b"controller", b"kontroller")
+    page = checked(file=upload(data))
+    assert page.status_code == 422
+    assert "This step failed: “Every entry is well formed”" in html.unescape(page.text)
+    assert steps(page)[-1] == "entries"
+    receipt = proving.receipt(signed.runtime, 0).to_bytes().decode()
+    page = checked(text=receipt.replace("index 0", "index 1"))
+    assert (page.status_code, steps(page)[-1]) == (422, "inclusion")
+
+
+@pytest.mark.parametrize("data", [b"hello", b"PK\x03\x04" + bytes(500), b"\xff\xfe" + bytes(50)])
+def test_what_is_no_bundle_fails_at_the_first_step(checked, data):
+    page = checked(file=upload(data))
+    assert (page.status_code, steps(page)) == (422, ["bundle"])
+
+
+def test_what_is_no_receipt_fails_at_the_first_step(checked):
+    page = checked(text="<script>alert(1)</script>")
+    assert (page.status_code, steps(page)) == (422, ["receipt"])
+    assert "<script>alert" not in page.text
+
+
+def test_an_older_checkpoint_is_compared(signed, checked):
+    with signed.runtime.reading() as session:
+        kept = audit.head(session, signed.runtime).checkpoint
+    with signed.runtime.transaction() as session:
+        documents.log_once(session, DocumentKind.CONFIG, '{"controller":"me"}', signed.clock.now())
+    data = bundle(signed)
+    page = checked(file=upload(data), since=kept.replace("\n", "\r\n"))
+    assert "Verified." in page.text
+    assert steps(page)[-1] == "extension"
+    page = checked(file=upload(data), since="what I remember of it")
+    assert (page.status_code, steps(page)[-1]) == (422, "anchor")
+
+
+def test_a_bundle_of_another_key_is_refused(signed, checked):
+    other = replace(
+        signed.runtime, signer=replace(signed.runtime.signer, private_key=PrivateKey.generate())
+    )
+    with signed.runtime.transaction() as session:
+        session.execute(sa.text("DELETE FROM checkpoints"))
+    page = checked(file=upload(b"".join(audit.export(other, Format.BUNDLE))))
+    assert (page.status_code, steps(page)[-1]) == (422, "key")
+
+
+def test_a_part_says_what_it_does_not_show(signed, checked):
+    now = signed.clock.now()
+    subject, hashed = "ab" * 16, "cd" * 32
+    entry = ConsentEntry(
+        id="6fa459ea-ee8a-4ca4-894e-db77e160355e", subject=subject, event=Event.OPT_IN,
+        state=State.GIVEN, list="nrc", purpose="news-bulletin", basis="GDPR-6-1-a",
+        channel=Channel.SMS, method=Method.KEYWORD, rule="list-on/1", occurred=now, recorded=now,
+        validity="until-withdrawn", notice=None, terms=None, config=hashed, actor="subject",
+        reason=None, prev=None, evidence=hashed,
+    )  # fmt: skip
+    with signed.runtime.transaction() as session:
+        ledger.append(session, [Leaf(data=entry.to_bytes(), subject=subject)], now)
+    for part in (Part("subject", subject), Part("list", "nrc")):
+        page = checked(file=upload(b"".join(parts.export(signed.runtime, part))))
+        assert page.status_code == 200
+        assert "only the whole ledger can show" in html.unescape(page.text)
+        assert steps(page)[5:7] == ["inclusion", "part"]
+
+
+@pytest.mark.parametrize(
+    ("filled", "said"),
+    [
+        ({}, "Choose a file, or paste a receipt."),
+        ({"file": upload(b"x"), "text": "y"}, "not both"),
+        ({"text": "c2sp.org/tlog-proof@v1", "since": "x"}, "goes with a bundle"),
+        ({"file": upload(b"c2sp.org/tlog-proof@v1\n"), "since": "x"}, "goes with a bundle"),
+    ],
+    ids=["nothing", "both", "pasted with anchor", "file with anchor"],
+)
+def test_a_question_that_makes_no_sense_is_answered(checked, filled, said):
+    page = checked(**filled)
+    assert page.status_code == 422
+    assert said in page.text
+    assert steps(page) == []
+
+
+def test_a_file_that_is_too_large_is_sent_to_the_command_line(checked):
+    page = checked(file=upload(bytes(verify.MOST_BYTES + 2**20)))
+    assert page.status_code == 413
+    assert "python3 ledger.zip" in page.text
+
+
+def test_no_other_page_takes_so_much(signed):
+    browser = signed.signed_in(role=Role.EDITOR)
+    page = browser.post("/login", **multipart({}, upload(bytes(2**20))))
+    assert page.status_code == 413
+    assert "python3" not in page.text
+
+
+def test_a_large_file_is_not_held_in_memory(signed):
+    browser = signed.browser()
+    form = multipart({"csrf_token": signed.token(browser)}, upload(bytes(verify.MOST_BYTES)))
+    tracemalloc.start()
+    page = browser.post("/verify", **form)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert steps(page) == ["bundle"]
+    assert peak < verify.MOST_BYTES / 2
+
+
+def test_many_at_once_wait_for_their_turn(checked):
+    for _ in range(verify._AT_ONCE):
+        assert verify._turns.acquire(blocking=False)
+    try:
+        page = checked(text="x")
+    finally:
+        verify._turns.release(verify._AT_ONCE)
+    assert page.status_code == 429
+    assert page.headers["Retry-After"] == "5"
+    assert checked(text="x").status_code == 422
+
+
+def test_a_turn_is_given_back_whatever_happens(checked):
+    for _ in range(3 * verify._AT_ONCE):
+        assert checked(text="x").status_code == 422
+
+
+def test_it_speaks_dutch(signed):
+    browser = signed.browser()
+    browser.get("/language/nl")
+    assert "Logboek controleren" in browser.get("/verify").text
