@@ -14,6 +14,7 @@ from broadcaster.services import (
     audit,
     comparing,
     dispatch,
+    erasing,
     heartbeat,
     planning,
     reconciling,
@@ -69,6 +70,11 @@ def sign(runtime: Runtime, _goes_on: GoesOn) -> None:
     audit.sign_what_is_new(runtime)
 
 
+def forget(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Go on with forgetting people."""
+    erasing.tend(runtime)
+
+
 def send_chunk(runtime: Runtime, goes_on: GoesOn, arguments: Mapping[str, int]) -> None:
     """Hand over what waits in one chunk of a bulletin."""
     asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on, within=Chunk(**arguments)))
@@ -83,6 +89,7 @@ JOBS: Mapping[str, Job] = {
     "measure": measure,
     "beat": beat,
     "sign": sign,
+    "forget": forget,
 }
 
 #: Seconds between two looks; a bulletin starts within a second of its moment.
@@ -95,6 +102,7 @@ EVERY: Mapping[str, float] = {
     "measure": 1.0,
     "beat": 3.0,
     "sign": 60.0,
+    "forget": 10.0,
 }
 
 #: What an engine with a queue does chunk by chunk, and the jobs of the clock that this replaces.

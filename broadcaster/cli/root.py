@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Registered] = {
     "bulletin": Registered("broadcaster.cli.bulletin:bulletin", "Watch and brake a bulletin."),
     "sender": Registered("broadcaster.cli.sender:sender", "Show and set how fast you send."),
     "keywords": Registered("broadcaster.cli.keywords:keywords", "See how texts are understood."),
+    "people": Registered("broadcaster.cli.people:people", "Find somebody, and forget them."),
     "ledger": Registered("broadcaster.cli.ledger:ledger", "Export and check the consent ledger."),
     "verify": Registered("broadcaster.cli.verify:verify", "Check a bundle or a receipt."),
     "twilio": Registered("broadcaster.cli.twilio:twilio", "See what Twilio's list tells."),

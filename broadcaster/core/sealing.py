@@ -34,6 +34,7 @@ class Keyring:
     master_key: bytes = field(repr=False)
     # Derived once: a broadcast asks for each of these a thousand times a second.
     _index_key: bytes = field(init=False, repr=False, compare=False)
+    _suppression_key: bytes = field(init=False, repr=False, compare=False)
     _wrapping: AESGCM = field(init=False, repr=False, compare=False)
     _token_keys: dict[str, bytes] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -45,11 +46,16 @@ class Keyring:
             raise ValueError(message)
         set_once = object.__setattr__
         set_once(self, "_index_key", _derive(self.master_key, "address-index"))
+        set_once(self, "_suppression_key", _derive(self.master_key, "suppression"))
         set_once(self, "_wrapping", AESGCM(_derive(self.master_key, "key-wrapping")))
 
     def blind_index(self, address: Address) -> bytes:
         """Return the 32 bytes under which an address is found; one address, one index."""
         return hmac.digest(self._index_key, address.wire.encode(), "sha256")
+
+    def suppression_mark(self, address: Address) -> bytes:
+        """Return the 32 bytes that keep a number from being imported; the same on every channel."""
+        return hmac.digest(self._suppression_key, address.value.encode(), "sha256")
 
     def new_subject_key(self) -> tuple[bytes, bytes]:
         """Make a subject's key; return it bare, for use now, and wrapped, for storing."""

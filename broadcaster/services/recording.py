@@ -44,6 +44,7 @@ class Act:
         actor: ``subject``, ``provider``, ``system`` or an operator's id.
         evidence: the private part: addresses, words, the webhook's fields.
         occurred: when the person acted.
+        reason: why, where somebody acts for the person; it must not tell who they are.
     """
 
     subscriber: Subscriber
@@ -52,6 +53,7 @@ class Act:
     actor: str
     evidence: Mapping[str, object]
     occurred: datetime
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ def _entry(
         terms=None,
         config=config,
         actor=act.actor,
-        reason=None,
+        reason=act.reason,
         prev=act.subscriber.last_entry,
         evidence=commitment,
     )

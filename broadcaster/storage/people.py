@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
@@ -46,6 +46,28 @@ def lock_or_create(
         .on_conflict_do_nothing(index_elements=["address_index"])
     )
     return session.execute(wanted).scalar_one()
+
+
+def indexes_of(
+    session: Session, keyring: Keyring, addresses: Collection[Address]
+) -> dict[Address, bytes]:
+    """Return the blind index of each of some addresses, as the database has them now."""
+    del session  # the same for every database so far
+    return {address: keyring.blind_index(address) for address in addresses}
+
+
+def find(session: Session, keyring: Keyring, addresses: Collection[Address]) -> list[Subscriber]:
+    """Return who is at some addresses, by id."""
+    indexes = indexes_of(session, keyring, addresses)
+    query = select(Subscriber).where(Subscriber.address_index.in_(set(indexes.values())))
+    return list(session.execute(query.order_by(Subscriber.id)).scalars())
+
+
+def by_subject(session: Session, subject: str) -> Subscriber | None:
+    """Return a person by the token that entries name them by."""
+    return session.execute(
+        select(Subscriber).where(Subscriber.subject == subject)
+    ).scalar_one_or_none()
 
 
 def lock(session: Session, subscriber_id: int) -> Subscriber:

@@ -8,6 +8,7 @@ from broadcaster.storage.models.bulletins import (
     StatusEvent,
     Tally,
 )
+from broadcaster.storage.models.erasing import Erasure, Removal, Suppression
 from broadcaster.storage.models.incidents import Incident
 from broadcaster.storage.models.ledger import (
     Checkpoint,
@@ -31,6 +32,7 @@ __all__ = [
     "Checkpoint",
     "Delivery",
     "Document",
+    "Erasure",
     "Evidence",
     "Explained",
     "Hearing",
@@ -45,6 +47,7 @@ __all__ = [
     "Occurrence",
     "Outreach",
     "Pacing",
+    "Removal",
     "Sender",
     "Series",
     "SignInAttempt",
@@ -52,6 +55,7 @@ __all__ = [
     "StatusEvent",
     "Subscriber",
     "Subscription",
+    "Suppression",
     "Tally",
     "User",
 ]

@@ -11,7 +11,11 @@ from broadcaster.storage.models.base import Base, UtcDateTime
 
 
 class Subscriber(Base):
-    """A person at an address. The address is sealed; the index finds it without opening it."""
+    """A person at an address. The address is sealed; the index finds it without opening it.
+
+    Of somebody who was erased a stub is left, for the counts: no address, no key, and an index
+    that is 32 random bytes.
+    """
 
     __tablename__ = "subscribers"
 
@@ -28,6 +32,7 @@ class Subscriber(Base):
     guided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_entry: Mapped[int | None] = mapped_column(BigInteger)
     created: Mapped[datetime] = mapped_column(UtcDateTime)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class CarrierBlock(Base):
