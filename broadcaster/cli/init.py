@@ -26,7 +26,13 @@ def init() -> None:
         )
     settings.home.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
     schema.refuse_foreign(engine)
-    for path in make_keys(settings.home, settings.ledger.origin):
+    made = make_keys(
+        settings.home,
+        settings.ledger.origin,
+        master=settings.secrets.master_key,
+        key_store=settings.secrets.key_store,
+    )
+    for path in made:
         say(f"Made {path}. Keep a copy in another place: without it data cannot be read.")
     schema.upgrade(engine)
     prepare_queue(settings, engine)

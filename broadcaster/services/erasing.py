@@ -21,19 +21,28 @@ from broadcaster.core.consent import Change
 from broadcaster.core.erasure import Stage
 from broadcaster.core.errors import BroadcasterError, InvalidInput, ListUnreadable, NotFound
 from broadcaster.core.messages import Deletion, Direction, Listed
-from broadcaster.core.sealing import open_address
+from broadcaster.core.sealing import open_address, place_of
 from broadcaster.ledger.entry import Event, Method, State
 from broadcaster.ports import Connection
 from broadcaster.runtime import Runtime
-from broadcaster.services import settling
+from broadcaster.services import rekeying, settling
 from broadcaster.services.recording import Act, record
-from broadcaster.storage import deliveries, erasing, hearing, people, suppressions
+from broadcaster.storage import (
+    deliveries,
+    erasing,
+    hearing,
+    keystate,
+    people,
+    rewrapping,
+    suppressions,
+)
 from broadcaster.storage.erasing import Holdings
 from broadcaster.storage.models import Erasure, Subscriber
 
 _log = structlog.get_logger()
 
 RULE = "erasure@1"
+_LOST = "The key was destroyed by an earlier erasure; the database is an older copy."
 #: So long the provider's list is waited for; then the rest is forgotten without it.
 _PATIENCE = timedelta(hours=24)
 # Twilio keeps messages for 13 months.
@@ -159,7 +168,9 @@ def progress(session: Session, subscriber_id: int) -> Progress:
 
 
 def tend(runtime: Runtime) -> None:
-    """Go on with every erasure that is not done."""
+    """Go on with every erasure that is not done, and with renewing the index."""
+    if rekeying.is_due(runtime):
+        _begin_lost(runtime, rekeying.renew_index(runtime))
     with runtime.reading() as session:
         waiting = erasing.unfinished(session, _PEOPLE_AT_ONCE)
     for subscriber_id in waiting:
@@ -263,31 +274,70 @@ def _is_between(one: Listed, ours: Collection[Address]) -> bool:
 
 
 def _blank(runtime: Runtime, subscriber_id: int) -> str | None:
-    """Take the key and everything private out of the database."""
-
-    def blank(session: Session) -> None:
-        now = runtime.clock.now()
-        row = erasing.lock(session, subscriber_id)
-        if row.stage != Stage.LISTED.value:
-            return
-        subscriber = people.lock(session, subscriber_id)
-        # What was queued again after a look-up that found nothing.
-        deliveries.withdraw(session, subscriber_id, None, now)
-        erasing.blank(session, subscriber)
-        _reach(session, row, Stage.BLANKED, now)
-
-    runtime.run(blank)
+    """Take the key and everything private out of the database; whoever shares its leaf moves on."""
+    with runtime.reading() as session:
+        wrapped = rewrapping.wrapped_key(session, subscriber_id)
+    place = place_of(wrapped)
+    if wrapped and place is None:
+        # Wrapped before there was a key table: this names no leaf until everybody's does.
+        _begin_lost(runtime, rekeying.renew_index(runtime))
+        return _blank(runtime, subscriber_id)
+    if place is not None:
+        rekeying.next_leaf(runtime, *place)
+    if not runtime.run(partial(_blank_rows, runtime=runtime, subscriber_id=subscriber_id)):
+        # Somebody else at this leaf was forgotten in the meantime, so the key moved on.
+        return _blank(runtime, subscriber_id)
     return None
 
 
+def _blank_rows(session: Session, *, runtime: Runtime, subscriber_id: int) -> bool:
+    """Do it in one transaction; return whether it is done."""
+    now = runtime.clock.now()
+    row = erasing.lock(session, subscriber_id)
+    if row.stage != Stage.LISTED.value:
+        return True
+    state = keystate.lock(session)
+    subscriber = people.lock(session, subscriber_id)
+    place = place_of(subscriber.key_wrapped)
+    if place is not None:
+        leaf, version = place
+        if runtime.keyring.table.newest(leaf) <= version:
+            return False
+        rewrapping.rewrap_leaf(session, runtime.keyring, leaf, besides=subscriber_id)
+        row.leaf, row.leaf_version = leaf, version
+    # What was queued again after a look-up that found nothing.
+    deliveries.withdraw(session, subscriber_id, None, now)
+    erasing.blank(session, subscriber)
+    keystate.note(state, runtime.keyring)
+    row.epoch = state.epoch
+    _reach(session, row, Stage.BLANKED, now)
+    return True
+
+
 def _cut(runtime: Runtime, subscriber_id: int) -> str | None:
+    """Let vanish from the key table what would open an earlier copy of the database."""
+    with runtime.reading() as session:
+        row = session.get_one(Erasure, subscriber_id)
+    if row.leaf is not None and row.leaf_version is not None:
+        rekeying.cut_leaf(runtime, row.leaf, row.leaf_version)
+    runtime.keyring.reload()
+    while row.epoch is not None and min(runtime.keyring.table.indexes) <= row.epoch:
+        _begin_lost(runtime, rekeying.renew_index(runtime))
+
     def cut(session: Session) -> None:
         row = erasing.lock(session, subscriber_id)
         if row.stage == Stage.BLANKED.value:
+            row.leaf = row.leaf_version = row.epoch = None
             _reach(session, row, Stage.CUT, runtime.clock.now())
 
     runtime.run(cut)
     return None
+
+
+def _begin_lost(runtime: Runtime, subjects: Collection[str]) -> None:
+    """Forget people whose keys have vanished: this copy of the database is older than their erasure."""
+    for subject in subjects:
+        runtime.run(partial(begin, runtime=runtime, subject=subject, reason=_LOST, actor="system"))
 
 
 def _remove(runtime: Runtime, subscriber_id: int) -> str | None:

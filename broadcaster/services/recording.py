@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from broadcaster.core.consent import Change
+from broadcaster.core.errors import KeyGone
 from broadcaster.core.folding import ENDS_ALL
+from broadcaster.core.keytable import KEY_BYTES
 from broadcaster.core.sealing import seal_text
 from broadcaster.ledger import canonical
 from broadcaster.ledger.entry import (
@@ -89,7 +92,7 @@ def record(
     for change in changes:
         _withdraw(session, act.subscriber, change, targets, now)
     config = documents.log_register_entry(session, runtime.settings.organisation, now)
-    key = runtime.keyring.unwrap(act.subscriber.key_wrapped)
+    key = _key_of(runtime, act.subscriber)
     private = canonical.encode(act.evidence).decode()
     commitment = evidence_commitment(key, act.evidence)
     for change in changes:
@@ -104,6 +107,14 @@ def record(
         )
         _project(session, act.subscriber, change, target, index=index, now=now)
     session.flush()
+
+
+def _key_of(runtime: Runtime, subscriber: Subscriber) -> bytes:
+    """Open a person's key; where it has vanished, what is committed to is never shown either."""
+    try:
+        return runtime.keyring.unwrap(subscriber.key_wrapped)
+    except KeyGone:
+        return os.urandom(KEY_BYTES)
 
 
 def _entry(

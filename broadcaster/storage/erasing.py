@@ -154,6 +154,7 @@ def blank(session: Session, subscriber: Subscriber) -> None:
     for table in (Outreach, CarrierBlock):
         session.execute(delete(table).where(table.subscriber_id == number))
     subscriber.address_sealed = subscriber.key_wrapped = b""
+    subscriber.key_leaf = None
     subscriber.language = subscriber.guided_at = None
     subscriber.suspended_at = subscriber.suspended_code = None
     session.flush()

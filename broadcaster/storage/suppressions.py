@@ -70,17 +70,13 @@ def _forgotten(session: Session, keyring: Keyring, some: Collection[Address]) ->
 
 def _stopped(session: Session, keyring: Keyring, some: Collection[Address]) -> set[Address]:
     """Return who stopped everything, on this channel or another."""
-    numbers = {address: _everywhere(address) for address in some}
-    indexes = people.indexes_of(
-        session, keyring, {one for each in numbers.values() for one in each}
-    )
+    numbers = {one for address in some for one in _everywhere(address)}
+    indexes = people.indexes_of(session, keyring, numbers)
     query = select(Subscriber.address_index).where(
-        Subscriber.address_index.in_(set(indexes.values())), Subscriber.stopped_at.is_not(None)
+        Subscriber.address_index.in_(indexes), Subscriber.stopped_at.is_not(None)
     )
-    kept = {bytes(index) for index in session.execute(query).scalars()}
-    return {
-        address for address, each in numbers.items() if any(indexes[one] in kept for one in each)
-    }
+    kept = {indexes[bytes(index)].value for index in session.execute(query).scalars()}
+    return {address for address in some if address.value in kept}
 
 
 def _everywhere(address: Address) -> list[Address]:

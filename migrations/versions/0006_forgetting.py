@@ -23,6 +23,9 @@ def upgrade() -> None:
         sa.Column("begun", UtcDateTime(), nullable=False),
         sa.Column("changed", UtcDateTime(), nullable=False),
         sa.Column("trouble", sa.String(length=40), nullable=True),
+        sa.Column("leaf", sa.Integer(), nullable=True),
+        sa.Column("leaf_version", sa.Integer(), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.id"], name=op.f("fk_erasures_subscriber_id")
         ),
@@ -49,11 +52,26 @@ def upgrade() -> None:
         sa.Column("since", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("mark", name=op.f("pk_suppressions")),
     )
+    op.create_table(
+        "key_state",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=16), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_key_state_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_state")),
+    )
+    op.execute("INSERT INTO key_state (id, generation, epoch) VALUES (1, 0, 0)")
+    op.add_column("subscribers", sa.Column("key_leaf", sa.Integer(), nullable=True))
+    op.create_index(op.f("ix_subscribers_key_leaf"), "subscribers", ["key_leaf"])
     op.add_column("subscribers", sa.Column("erased_at", UtcDateTime(), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("subscribers", "erased_at")
+    op.drop_index(op.f("ix_subscribers_key_leaf"), table_name="subscribers")
+    op.drop_column("subscribers", "key_leaf")
+    op.drop_table("key_state")
     op.drop_table("suppressions")
     op.drop_table("removals")
     op.drop_table("erasures")

@@ -8,7 +8,7 @@ from broadcaster.storage.models.bulletins import (
     StatusEvent,
     Tally,
 )
-from broadcaster.storage.models.erasing import Erasure, Removal, Suppression
+from broadcaster.storage.models.erasing import Erasure, KeyState, Removal, Suppression
 from broadcaster.storage.models.incidents import Incident
 from broadcaster.storage.models.ledger import (
     Checkpoint,
@@ -39,6 +39,7 @@ __all__ = [
     "Inbound",
     "Incident",
     "Installation",
+    "KeyState",
     "LedgerEntry",
     "LedgerHead",
     "LedgerTile",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Date, ForeignKey, LargeBinary, String
+from sqlalchemy import CheckConstraint, Date, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcaster.storage.models.base import Base, UtcDateTime
@@ -21,6 +21,10 @@ class Erasure(Base):
     changed: Mapped[datetime] = mapped_column(UtcDateTime)
     # What kept it from going on when it was last tried: a word, never a number or a text.
     trouble: Mapped[str | None] = mapped_column(String(40))
+    # What must vanish from the key table: the leaf up to this version, the index up to this epoch.
+    leaf: Mapped[int | None]
+    leaf_version: Mapped[int | None]
+    epoch: Mapped[int | None]
 
 
 class Removal(Base):
@@ -32,6 +36,19 @@ class Removal(Base):
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class KeyState(Base):
+    """The one row that says which key table the database goes with; without a name: with any."""
+
+    __tablename__ = "key_state"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str | None] = mapped_column(String(16))
+    generation: Mapped[int]
+    # Of the index that new people are written under.
+    epoch: Mapped[int]
 
 
 class Suppression(Base):

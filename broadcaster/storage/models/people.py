@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from broadcaster.core.sealing import place_of
 from broadcaster.storage.models.base import Base, UtcDateTime
+
+
+def _leaf(context: Any) -> int | None:  # noqa: ANN401 - SQLAlchemy's own
+    place = place_of(context.get_current_parameters()["key_wrapped"])
+    return None if place is None else place[0]
 
 
 class Subscriber(Base):
@@ -25,6 +32,8 @@ class Subscriber(Base):
     address_index: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     address_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     key_wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    # Under which leaf of the key table's tree the key is wrapped, to find who shares it.
+    key_leaf: Mapped[int | None] = mapped_column(default=_leaf, index=True)
     language: Mapped[str | None] = mapped_column(String(2))
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
