@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Registered] = {
     "keywords": Registered("broadcaster.cli.keywords:keywords", "See how texts are understood."),
     "people": Registered("broadcaster.cli.people:people", "Find somebody, and forget them."),
     "ledger": Registered("broadcaster.cli.ledger:ledger", "Export and check the consent ledger."),
+    "keys": Registered("broadcaster.cli.keys:keys", "See and exchange keys."),
     "verify": Registered("broadcaster.cli.verify:verify", "Check a bundle or a receipt."),
     "twilio": Registered("broadcaster.cli.twilio:twilio", "See what Twilio's list tells."),
     "faults": Registered("broadcaster.cli.faults:faults", "Break everything, and judge what left."),

@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from broadcaster.core.errors import KeysMismatch
 from broadcaster.core.keytable import KEY_BYTES, KeyTable, derive
 from broadcaster.settings import Settings
+from broadcaster.storage import private_file
 
 _VERSION = "broadcaster/key-store/1"
 _FILE = "subjects.keys"
@@ -239,7 +239,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, store: _Store) -> None:
-    """Replace the file, and overwrite what stood there: what was taken out shall not be found."""
+    """Replace the file; what was taken out shall not be found in what stood there."""
     value = {
         "v": _VERSION,
         "name": store.name,
@@ -247,28 +247,4 @@ def _write(path: Path, store: _Store) -> None:
         "masters": store.wraps,
         "sealed": store.sealed,
     }
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as out:
-            json.dump(value, out)
-            out.flush()
-            os.fsync(out.fileno())
-        with contextlib.ExitStack() as stack:
-            former = stack.enter_context(path.open("r+b")) if path.exists() else None
-            draft.replace(path)
-            _sync_directory(path.parent)
-            if former is not None:
-                former.write(bytes(os.fstat(former.fileno()).st_size))
-                former.flush()
-                os.fsync(former.fileno())
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    private_file.write(path, json.dumps(value).encode())
