@@ -50,7 +50,8 @@ class Keyring:
         # What a worker holds under way may still be wrapped as it was before the last change.
         self._previous = self._table
         self._reload = reload
-        # Derived once: a broadcast asks for it a thousand times a second.
+        # Derived once: a broadcast asks for these a thousand times a second.
+        self._parents: dict[str, bytes | None] = {}
         self._token_keys: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
@@ -65,7 +66,7 @@ class Keyring:
     def adopt(self, table: KeyTable) -> None:
         """Go on with a table that was changed."""
         if table.generation != self._table.generation or table.name != self._table.name:
-            self._previous, self._table = self._table, table
+            self._previous, self._table, self._parents = self._table, table, {}
 
     def reload(self) -> None:
         """Read the table again."""
@@ -97,7 +98,11 @@ class Keyring:
     def new_subject_key(self) -> tuple[bytes, bytes]:
         """Make a subject's key; return it bare, for use now, and wrapped, for storing."""
         key = os.urandom(KEY_BYTES)
-        return key, self.wrap(key, secrets.randbelow(keytree.LEAVES))
+        return key, self.wrap_anywhere(key)
+
+    def wrap_anywhere(self, key: bytes) -> bytes:
+        """Wrap a subject's key under a leaf that tells nothing of whose it is."""
+        return self.wrap(key, secrets.randbelow(keytree.LEAVES))
 
     def wrap(self, key: bytes, leaf: int) -> bytes:
         """Wrap a subject's key under the newest key of a leaf, for storing."""
@@ -123,13 +128,24 @@ class Keyring:
 
     def _cipher(self, place: bytes) -> AESGCM:
         leaf, version = _PLACE.unpack(place)
-        key = self._table.wrapping(leaf, version)
+        key = self._leaf_key(leaf) if version == 0 else self._table.wrapping(leaf, version)
         if key is None:
             self.reload()
             key = self._table.wrapping(leaf, version) or self._previous.wrapping(leaf, version)
         if key is None:
             raise KeyGone
         return AESGCM(key)
+
+    def _leaf_key(self, leaf: int) -> bytes | None:
+        """Derive a leaf's first key from its parent, of which there are few enough to remember."""
+        path, parents = keytree.path_of(leaf), self._parents
+        parent = path[:-1]
+        if parent not in parents:
+            parents[parent] = keytree.descend(self._table.nodes, parent)
+        seed = parents[parent]
+        if seed is None:
+            return self._table.wrapping(leaf, 0)
+        return keytree.child(seed, path[-1])
 
     def token(self, purpose: str, number: int) -> str:
         """Return a short code that proves that we ourselves named this number for this purpose."""
@@ -145,6 +161,12 @@ def place_of(wrapped: bytes) -> tuple[int, int] | None:
         return None
     leaf, version = _PLACE.unpack(wrapped[: _PLACE.size])
     return leaf, version
+
+
+def leaf_of(wrapped: bytes) -> int | None:
+    """Return the leaf that a stored subject key is wrapped under, if it names one."""
+    place = place_of(wrapped)
+    return None if place is None else place[0]
 
 
 def seal_address(key: bytes, address: Address) -> bytes:

@@ -32,13 +32,15 @@ def share(session: Session, keyring: Keyring) -> int:
     Raises:
         KeysMismatch: the key store is another's, or older or newer than the database.
     """
-    row = session.execute(
-        select(KeyState).with_for_update(read=True).execution_options(populate_existing=True)
-    ).scalar_one()
-    if row.name is None:
+    if get(session).name is None:
+        # The very first one takes it alone at once: two who share it could not both go on to that.
         row = lock(session)
         _claim(row, keyring)
         session.flush()
+    else:
+        row = session.execute(
+            select(KeyState).with_for_update(read=True).execution_options(populate_existing=True)
+        ).scalar_one()
     return _fit(row, keyring)
 
 

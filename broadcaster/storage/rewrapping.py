@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
-from broadcaster.core.sealing import Keyring, open_address, place_of
+from broadcaster.core.sealing import Keyring, leaf_of, open_address, place_of
 from broadcaster.storage.models import Subscriber
 
 
@@ -82,33 +83,38 @@ def renew_some(session: Session, keyring: Keyring, epoch: int, after: int, limit
     for row in rows:
         if not row.key_wrapped:
             continue
-        wrapped = bytes(row.key_wrapped)
         try:
-            key = keyring.unwrap(wrapped)
-            address = open_address(key, row.channel, bytes(row.address_sealed))
+            values = _renewed(keyring, epoch, row)
         except (InvalidTag, ValueError):
             if row.erased_at is None:
                 piece.unreadable.append(row.subject)
             continue
-        # Whoever is being forgotten is found by nothing any more.
-        index = bytes(row.address_index) if row.erased_at else keyring.blind_index(address, epoch)
-        place = place_of(wrapped)
-        if place is None:
-            _key, fresh = keyring.new_subject_key()
-            place = place_of(fresh) or (0, 0)
-            wrapped = keyring.wrap(key, place[0])
-        if (index, wrapped) != (bytes(row.address_index), bytes(row.key_wrapped)):
-            changed.append(
-                {
-                    "id": row.id,
-                    "address_index": index,
-                    "key_wrapped": wrapped,
-                    "key_leaf": place[0],
-                }
-            )
+        if any(values[name] != bytes(getattr(row, name)) for name in _KEYED):
+            changed.append({"id": row.id, "key_leaf": leaf_of(values["key_wrapped"]), **values})
     if changed:
         session.execute(update(Subscriber), changed)
     return piece
+
+
+_KEYED = ("address_index", "key_wrapped")
+
+
+def _renewed(keyring: Keyring, epoch: int, row: Row[*tuple[Any, ...]]) -> dict[str, bytes]:
+    """Return what a person's row holds under the new keys.
+
+    Raises:
+        KeyGone: their key has vanished.
+        InvalidTag: it was sealed under other keys than ours.
+    """
+    wrapped = bytes(row.key_wrapped)
+    key = keyring.unwrap(wrapped)
+    address = open_address(key, row.channel, bytes(row.address_sealed))
+    # Whoever is being forgotten is found by nothing any more.
+    index = bytes(row.address_index) if row.erased_at else keyring.blind_index(address, epoch)
+    return {
+        "address_index": index,
+        "key_wrapped": wrapped if place_of(wrapped) else keyring.wrap_anywhere(key),
+    }
 
 
 def wrapped_key(session: Session, subscriber_id: int) -> bytes:

@@ -8,13 +8,12 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcaster.core.sealing import place_of
+from broadcaster.core.sealing import leaf_of
 from broadcaster.storage.models.base import Base, UtcDateTime
 
 
 def _leaf(context: Any) -> int | None:  # noqa: ANN401 - SQLAlchemy's own
-    place = place_of(context.get_current_parameters()["key_wrapped"])
-    return None if place is None else place[0]
+    return leaf_of(context.get_current_parameters()["key_wrapped"])
 
 
 class Subscriber(Base):
