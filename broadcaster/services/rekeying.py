@@ -19,7 +19,8 @@ from broadcaster.storage.rewrapping import Piece
 
 _log = structlog.get_logger()
 
-_AT_ONCE = 500
+# Each piece keeps others from writing for some hundredths of a second.
+_AT_ONCE = 200
 
 
 def is_due(runtime: Runtime) -> bool:
