@@ -15,9 +15,10 @@ from sqlalchemy import Engine as Database
 
 from broadcaster import resources
 from broadcaster.core.errors import InvalidInput
+from broadcaster.core.keytable import KEY_BYTES, KeyTable
 from broadcaster.core.keywords import Vocabulary, load_vocabulary
 from broadcaster.core.replies import load_replies
-from broadcaster.core.sealing import KEY_BYTES, Keyring
+from broadcaster.core.sealing import Keyring
 from broadcaster.engines.apscheduler import EmbeddedEngine
 from broadcaster.engines.queue import ChunkQueue
 from broadcaster.ledger.keys import NoteSigner, parse_signer
@@ -26,6 +27,8 @@ from broadcaster.providers.twilio import TwilioProvider
 from broadcaster.providers.unconfigured import UnconfiguredProvider
 from broadcaster.runtime import Runtime
 from broadcaster.settings import Secret, Settings, key_bytes
+from broadcaster.settings.secret import UNSET
+from broadcaster.storage import keystore
 from broadcaster.storage.session import WRITES, make_engine
 
 DISTRIBUTED = "distributed"
@@ -67,12 +70,24 @@ def build_runtime(
         writer=database.execution_options(**{WRITES: True}),
         clock=clock or SystemClock(),
         provider=provider or _provider(settings),
-        keyring=Keyring(key_bytes(_needed(settings.secrets.master_key, "master"))),
+        keyring=open_keyring(settings),
         signer=parse_signer(_needed(settings.secrets.ledger_key, "ledger").reveal()),
         vocabulary=_vocabulary(config / "keywords"),
         replies=load_replies(config / "replies"),
         queue=ChunkQueue() if settings.engine == DISTRIBUTED else None,
     )
+
+
+def open_keyring(settings: Settings) -> Keyring:
+    """Open the keys over personal data.
+
+    Raises:
+        InvalidInput: there is no master key.
+        KeysMismatch: the key store is missing or damaged, or another master key sealed it.
+    """
+    master = key_bytes(_needed(settings.secrets.master_key, "master"))
+    read = keystore.reader(keystore.path_of(settings), master)
+    return Keyring(master, read(), read)
 
 
 def build_engine(runtime: Runtime) -> Engine:
@@ -111,12 +126,19 @@ def check_queue(runtime: Runtime) -> None:
         _of_extra("broadcaster.engines.queue_tables").check(runtime.database)
 
 
-def make_keys(home: Path, origin: str) -> list[Path]:
+def make_keys(
+    home: Path, origin: str, *, master: Secret = UNSET, key_store: str = ""
+) -> list[Path]:
     """Make the keys that are missing, readable by nobody else; return the new files.
+
+    A master key that is older than the key store is one whose keys all followed from it; the store
+    then takes them over.
 
     Args:
         home: the home directory.
         origin: the ledger's name, which is part of its key.
+        master: the master key, where it is no file of the home directory.
+        key_store: where the key store is, if not there.
     """
     directory = home / "keys"
     directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
@@ -134,6 +156,13 @@ def make_keys(home: Path, origin: str) -> list[Path]:
             path.touch(mode=_PRIVATE_FILE)
             path.write_text(f"{text}\n", encoding="ascii")
             made.append(path)
+    store = keystore.place(home, key_store)
+    if not store.exists():
+        kept = directory / "master.key"
+        key = key_bytes(master or Secret(kept.read_text(encoding="ascii").strip()))
+        is_new = kept in made and not master
+        keystore.create(store, key, KeyTable.new() if is_new else KeyTable.adopting(key))
+        made.append(store)
     return made
 
 

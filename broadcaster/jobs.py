@@ -14,6 +14,7 @@ from broadcaster.services import (
     audit,
     comparing,
     dispatch,
+    erasing,
     exporting,
     heartbeat,
     planning,
@@ -87,6 +88,11 @@ def sweep_exports(runtime: Runtime, _goes_on: GoesOn) -> None:
     exporting.sweep(runtime)
 
 
+def forget(runtime: Runtime, _goes_on: GoesOn) -> None:
+    """Go on with forgetting people."""
+    erasing.tend(runtime)
+
+
 def send_chunk(runtime: Runtime, goes_on: GoesOn, arguments: Mapping[str, int]) -> None:
     """Hand over what waits in one chunk of a bulletin."""
     asyncio.run(dispatch.send_waiting(runtime, goes_on=goes_on, within=Chunk(**arguments)))
@@ -104,6 +110,7 @@ JOBS: Mapping[str, Job] = {
     "verify": verify,
     "export": export,
     "sweep_exports": sweep_exports,
+    "forget": forget,
 }
 
 #: Seconds between two looks; a bulletin starts within a second of its moment.
@@ -119,6 +126,7 @@ EVERY: Mapping[str, float] = {
     "verify": 15.0,
     "export": 1.0,
     "sweep_exports": 60.0,
+    "forget": 10.0,
 }
 
 #: What an engine with a queue does chunk by chunk, and the jobs of the clock that this replaces.

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Address
 from broadcaster.core.messages import (
+    Deletion,
     InboundMessage,
     Listed,
     OutboundMessage,
@@ -56,6 +57,14 @@ class Connection(Protocol):
         Raises:
             ListUnreadable: it could not be read to its end, or makes no sense; conclude nothing
                 from what was read.
+        """
+        ...
+
+    async def delete(self, sid: str) -> Deletion:
+        """Delete a message at the provider, its words and its number. Never raises.
+
+        Args:
+            sid: the provider's id of it.
         """
         ...
 

@@ -11,6 +11,7 @@ from broadcaster.core.address import Address
 from broadcaster.core.errors import ListUnreadable
 from broadcaster.core.messages import (
     Accepted,
+    Deletion,
     Direction,
     InboundMessage,
     Listed,
@@ -67,6 +68,9 @@ class FakeProvider:
         inbound: what people texted, for the provider's list; a test fills it.
         list_lag: seconds before a message shows up in the list.
         unreadable: why the list cannot be read, if it cannot.
+        under_way: the ids of messages that have not ended, so that they cannot be deleted yet.
+        deleted: the ids of messages that were deleted, in order.
+        undeletable: why nothing can be deleted, if nothing can.
     """
 
     def __init__(self, answer: Answer = accept, *, clock: Clock | None = None) -> None:
@@ -76,6 +80,9 @@ class FakeProvider:
         self.inbound: list[Listed] = []
         self.list_lag = 0.0
         self.unreadable: str | None = None
+        self.under_way: set[str] = set()
+        self.deleted: list[str] = []
+        self.undeletable: Deletion | None = None
         self._clock: Clock = clock or FixedClock()
         self._twilio = TwilioProvider(account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN)
 
@@ -125,6 +132,17 @@ class FakeProvider:
             fits = to in {None, one.recipient} and sender in {None, one.sender}
             if fits and since <= one.created <= until:
                 yield one
+
+    async def delete(self, sid: str) -> Deletion:
+        """Forget a message, as Twilio does: only once it has ended."""
+        if self.undeletable is not None:
+            return self.undeletable
+        if sid in self.under_way:
+            return Deletion.TOO_EARLY
+        self.inbound = [one for one in self.inbound if one.sid != sid]
+        self.accepted = [one for one in self.accepted if one.sid != sid]
+        self.deleted.append(sid)
+        return Deletion.GONE
 
     def is_authentic(
         self, url: str, parameters: Sequence[tuple[str, str]], signature: str | None

@@ -50,8 +50,8 @@ def _faults() -> list[str]:
             " AND (NEW.reason IS NOT NULL OR NEW.error_code IS NOT NULL OR NEW.sid IS NOT NULL)"
         ),
         f"NEW.state IN ({_listed(TAKEN)}) AND NEW.sid IS NULL",
-        # What the provider gave a message, it keeps.
-        "OLD.sid IS NOT NULL AND NEW.sid <> OLD.sid",
+        # What the provider gave a message, it keeps, until the message was deleted there.
+        "OLD.sid IS NOT NULL AND NEW.sid <> OLD.sid AND NEW.sid NOT LIKE 'XX%'",
     ]
 
 

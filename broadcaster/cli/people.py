@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.cli.files import check_output, write
 from broadcaster.cli.output import complain, json_option, say, say_json, say_table
+from broadcaster.cli.people_erase import erase, find
 from broadcaster.cli.people_evidence import evidence, openings
 from broadcaster.cli.runtime import open_runtime, seldom_tidied
 from broadcaster.core.address import Channel
@@ -33,10 +34,10 @@ _DELIMITERS = {";": "semicolon", ",": "comma", "\t": "tab"}
 
 @click.group()
 def people() -> None:
-    """Import people who agreed elsewhere, and show what is known of one."""
+    """Find, import and forget people, and show what is known of one."""
 
 
-for _command in (evidence, openings):
+for _command in (find, erase, evidence, openings):
     people.add_command(_command)
 
 

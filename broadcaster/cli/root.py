@@ -27,13 +27,12 @@ COMMANDS: Mapping[str, Registered] = {
     "db": Registered("broadcaster.cli.database:db", "Bring the database up to date."),
     "user": Registered("broadcaster.cli.users:user", "Add people who may sign in."),
     "list": Registered("broadcaster.cli.lists:list_", "Add and show broadcast lists."),
-    "people": Registered(
-        "broadcaster.cli.people:people", "Import people, show consent and evidence."
-    ),
+    "people": Registered("broadcaster.cli.people:people", "Find, import and forget people."),
     "bulletin": Registered("broadcaster.cli.bulletin:bulletin", "Watch and brake a bulletin."),
     "sender": Registered("broadcaster.cli.sender:sender", "Show and set how fast you send."),
     "keywords": Registered("broadcaster.cli.keywords:keywords", "See how texts are understood."),
     "ledger": Registered("broadcaster.cli.ledger:ledger", "Export and check the consent ledger."),
+    "keys": Registered("broadcaster.cli.keys:keys", "See and exchange keys."),
     "verify": Registered("broadcaster.cli.verify:verify", "Check a bundle, receipt or pack."),
     "twilio": Registered("broadcaster.cli.twilio:twilio", "See what Twilio's list tells."),
     "faults": Registered("broadcaster.cli.faults:faults", "Break everything, and judge what left."),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from broadcaster.bootstrap import build_runtime
 from broadcaster.runtime import Runtime
 from broadcaster.settings import load
-from broadcaster.storage import schema
+from broadcaster.storage import keystate, schema
 
 #: Seconds that a thread may go on while another one waits for its turn.
 _TURN = 0.001
@@ -30,12 +30,15 @@ def open_runtime(*, live: bool = False, concurrency: int | None = None) -> Runti
     Raises:
         SettingsError: the settings have faults.
         DatabaseMismatch: the database is missing, damaged, or of another version.
+        KeysMismatch: the key store is missing, damaged, or another's than the database's.
     """
     settings = load(live=live)
     if concurrency is not None:
         settings = replace(settings, sending=replace(settings.sending, concurrency=concurrency))
     runtime = build_runtime(settings)
     schema.check(runtime.database)
+    with runtime.reading() as session:
+        keystate.check(session, runtime.keyring)
     return runtime
 
 

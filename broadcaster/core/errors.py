@@ -10,6 +10,8 @@ BroadcasterError
 ├── Conflict              somebody or something was there first
 ├── ListUnreadable        the provider's own list of messages cannot be relied on now
 ├── Unheard               what people texted us while we were away is not known yet
+├── KeyGone               what a key was wrapped under has been destroyed
+├── KeysMismatch          the key store does not belong to the master key or the database
 └── DatabaseMismatch      the database belongs to another version, or is damaged
 """
 
@@ -73,3 +75,14 @@ class DatabaseMismatch(BroadcasterError):  # noqa: N818 - reads as what it says
 
 class LedgerBroken(BroadcasterError):  # noqa: N818 - reads as what it says
     """The ledger in the database is not what it was: nothing about it may be signed or sent."""
+
+
+class KeyGone(BroadcasterError, ValueError):  # noqa: N818 - reads as what it says
+    """A subject's key cannot be opened any more: they, or a copy of the database, were forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__("The key of this person was destroyed; nothing of theirs can be read.")
+
+
+class KeysMismatch(BroadcasterError):  # noqa: N818 - reads as what it says
+    """The key store is missing, damaged, or belongs to another master key or database."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from broadcaster.ledger.entry import ALL_LISTS, ConsentEntry, Event, State
 
 #: What ends everything at once.
-ENDS_ALL = frozenset({Event.OPT_OUT_ALL, Event.PROVIDER_STOP})
+ENDS_ALL = frozenset({Event.OPT_OUT_ALL, Event.PROVIDER_STOP, Event.ERASED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,3 +191,11 @@ class Listed:
     error_code: int | None = None
     direction: Direction
     media: int = 0
+
+
+class Deletion(StrEnum):
+    """What became of a request to delete a message at the provider."""
+
+    GONE = "gone"  # it is not there any more, or never was
+    TOO_EARLY = "too_early"  # it is still on its way; the provider deletes only what has ended
+    UNDECIDED = "undecided"  # nobody knows: ask again later

@@ -1,113 +1,174 @@
 """Keys over personal data: what is stored can be found by its owner's number and then forgotten.
 
-Each subject has a key of its own, wrapped by the master key. Whatever is private is sealed
-under the subject's key, so that deleting one row makes all of it unreadable. A number is found
-by a keyed index: without the master key nobody can try all numbers of a country.
+Each subject has a key of its own, wrapped under a key of the key table. Whatever is private is
+sealed under the subject's key, so that destroying that one makes all of it unreadable. A number is
+found by a keyed index: without the table nobody can try all numbers of a country.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
-from collections.abc import Iterator, Sequence
+import secrets
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from broadcaster.core import keytree
 from broadcaster.core.address import Address, Channel
+from broadcaster.core.errors import KeyGone
+from broadcaster.core.keytable import KEY_BYTES, KeyTable, derive
 
-KEY_BYTES = 32
 _NONCE_BYTES = 12
-# What a new subject takes: a key, and a nonce for wrapping it and one for the address.
-_DRAWN_BYTES = KEY_BYTES + 2 * _NONCE_BYTES
+# What a new subject takes: a key, and a nonce for its address.
+_DRAWN_BYTES = KEY_BYTES + _NONCE_BYTES
+# Which leaf of the table's tree a subject's key is wrapped under, and in which version.
+_PLACE = struct.Struct(">HI")
+# A subject's key as it was wrapped before there was a table: it names no leaf.
+_FORMER_BYTES = _NONCE_BYTES + KEY_BYTES + 16
 
 
-def _derive(master_key: bytes, purpose: str) -> bytes:
-    return hmac.digest(master_key, f"broadcaster/{purpose}/1".encode(), "sha256")
-
-
-class _Mac:
-    """HMAC-SHA-256 (RFC 2104) whose key is taken in once: three times as fast for short words."""
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(hashlib.sha256().block_size, b"\x00")
-        self._inner = hashlib.sha256(bytes(one ^ 0x36 for one in block))
-        self._outer = hashlib.sha256(bytes(one ^ 0x5C for one in block))
-
-    def of(self, data: bytes) -> bytes:
-        """Return the 32 bytes for some data."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(data)
-        outer.update(inner.digest())
-        return outer.digest()
-
-
-@dataclass(frozen=True, slots=True)
 class Keyring:
-    """Everything derived from the master key.
+    """Everything that opens, closes and finds personal data.
 
     Args:
         master_key: 32 random bytes, kept outside the database.
+        table: the key table; without one all keys follow from the master key and none can vanish.
+        reload: reads the table again, as another process may have changed it.
     """
 
-    master_key: bytes = field(repr=False)
-    # Derived once: a broadcast asks for each of these a thousand times a second.
-    _indexing: _Mac = field(init=False, repr=False, compare=False)
-    _suppressing: _Mac = field(init=False, repr=False, compare=False)
-    _wrapping: AESGCM = field(init=False, repr=False, compare=False)
-    _token_keys: dict[str, bytes] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
-
-    def __post_init__(self) -> None:
-        if len(self.master_key) != KEY_BYTES:
+    def __init__(
+        self,
+        master_key: bytes,
+        table: KeyTable | None = None,
+        reload: Callable[[], KeyTable] | None = None,
+    ) -> None:
+        if len(master_key) != KEY_BYTES:
             message = f"The master key must be {KEY_BYTES} bytes long."
             raise ValueError(message)
-        set_once = object.__setattr__
-        set_once(self, "_indexing", _Mac(_derive(self.master_key, "address-index")))
-        set_once(self, "_suppressing", _Mac(_derive(self.master_key, "suppression")))
-        set_once(self, "_wrapping", AESGCM(_derive(self.master_key, "key-wrapping")))
+        self.master_key = master_key
+        self._table = table or KeyTable.following(master_key)
+        # What a worker holds under way may still be wrapped as it was before the last change.
+        self._previous = self._table
+        self._reload = reload
+        # Derived once: a broadcast asks for these a thousand times a second.
+        self._parents: dict[str, bytes | None] = {}
+        self._token_keys: dict[str, bytes] = {}
 
-    def blind_index(self, address: Address) -> bytes:
-        """Return the 32 bytes under which an address is found; one address, one index."""
-        return self._indexing.of(address.wire.encode())
+    def __repr__(self) -> str:
+        """Name the table, and no key."""
+        return f"Keyring({self._table.name!r})"
 
-    def suppression_index(self, address: Address) -> bytes:
-        """Return the 32 bytes under which an address stays known that must not come back."""
-        return self._suppressing.of(address.wire.encode())
+    @property
+    def table(self) -> KeyTable:
+        """The table as this process knows it."""
+        return self._table
+
+    def adopt(self, table: KeyTable) -> None:
+        """Go on with a table that was changed."""
+        if table.generation != self._table.generation or table.name != self._table.name:
+            self._previous, self._table, self._parents = self._table, table, {}
+
+    def reload(self) -> None:
+        """Read the table again."""
+        if self._reload is not None:
+            self.adopt(self._reload())
+
+    def blind_index(self, address: Address, epoch: int | None = None) -> bytes:
+        """Return the 32 bytes under which an address is found; one address, one index.
+
+        Args:
+            address: whose.
+            epoch: of the index; the newest if left out.
+        """
+        table = self._table
+        key = table.indexes[table.epoch if epoch is None else epoch]
+        return hmac.digest(key, address.wire.encode(), "sha256")
+
+    def blind_indexes(self, address: Address) -> tuple[bytes, ...]:
+        """Return all that an address may be found under: more than one while the index is renewed."""
+        return tuple(
+            hmac.digest(key, address.wire.encode(), "sha256")
+            for key in self._table.indexes.values()
+        )
+
+    def suppression_mark(self, address: Address) -> bytes:
+        """Return the 32 bytes that keep a number from being imported; the same on every channel."""
+        return hmac.digest(self._table.suppression, address.value.encode(), "sha256")
 
     def new_subject_key(self) -> tuple[bytes, bytes]:
         """Make a subject's key; return it bare, for use now, and wrapped, for storing."""
         key = os.urandom(KEY_BYTES)
-        return key, _seal(self._wrapping, key, b"subject-key")
+        return key, self.wrap_anywhere(key)
+
+    def wrap_anywhere(self, key: bytes) -> bytes:
+        """Wrap a subject's key under a leaf that tells nothing of whose it is."""
+        return self.wrap(key, secrets.randbelow(keytree.LEAVES))
+
+    def wrap(self, key: bytes, leaf: int) -> bytes:
+        """Wrap a subject's key under the newest key of a leaf, for storing."""
+        place = _PLACE.pack(leaf, self._table.newest(leaf))
+        return place + _seal(self._cipher(place), key, b"subject-key" + place)
 
     def new_subjects(self, addresses: Sequence[Address]) -> Iterator[NewSubject]:
         """Make keys for many subjects at once, and seal the address of each."""
         drawn = os.urandom(len(addresses) * _DRAWN_BYTES)
         for start, address in zip(range(0, len(drawn), _DRAWN_BYTES), addresses, strict=True):
-            wrapping = start + KEY_BYTES
-            key, nonce = drawn[start:wrapping], drawn[wrapping : wrapping + _NONCE_BYTES]
-            other, cipher = drawn[wrapping + _NONCE_BYTES : start + _DRAWN_BYTES], AESGCM(key)
+            key = drawn[start : start + KEY_BYTES]
+            nonce, cipher = drawn[start + KEY_BYTES : start + _DRAWN_BYTES], AESGCM(key)
             purpose = _address_purpose(address.channel.value)
             yield NewSubject(
                 key,
-                nonce + self._wrapping.encrypt(nonce, key, b"subject-key"),
-                other + cipher.encrypt(other, address.value.encode(), purpose),
+                self.wrap_anywhere(key),
+                nonce + cipher.encrypt(nonce, address.value.encode(), purpose),
                 cipher,
             )
 
     def unwrap(self, wrapped: bytes) -> bytes:
-        """Return a stored subject key, bare."""
-        return _open(self._wrapping, wrapped, b"subject-key")
+        """Return a stored subject key, bare.
+
+        Raises:
+            KeyGone: what it was wrapped under has vanished, or the subject was erased.
+            InvalidTag: it was wrapped under other keys than ours.
+        """
+        if len(wrapped) == _FORMER_BYTES:
+            former = self._table.former
+            if former is None:
+                raise KeyGone
+            return _open(AESGCM(former), wrapped, b"subject-key")
+        if len(wrapped) < _PLACE.size:
+            raise KeyGone
+        place = wrapped[: _PLACE.size]
+        return _open(self._cipher(place), wrapped[_PLACE.size :], b"subject-key" + place)
+
+    def _cipher(self, place: bytes) -> AESGCM:
+        leaf, version = _PLACE.unpack(place)
+        key = self._leaf_key(leaf) if version == 0 else self._table.wrapping(leaf, version)
+        if key is None:
+            self.reload()
+            key = self._table.wrapping(leaf, version) or self._previous.wrapping(leaf, version)
+        if key is None:
+            raise KeyGone
+        return AESGCM(key)
+
+    def _leaf_key(self, leaf: int) -> bytes | None:
+        """Derive a leaf's first key from its parent, of which there are few enough to remember."""
+        path, parents = keytree.path_of(leaf), self._parents
+        parent = path[:-1]
+        if parent not in parents:
+            parents[parent] = keytree.descend(self._table.nodes, parent)
+        seed = parents[parent]
+        if seed is None:
+            return self._table.wrapping(leaf, 0)
+        return keytree.child(seed, path[-1])
 
     def token(self, purpose: str, number: int) -> str:
         """Return a short code that proves that we ourselves named this number for this purpose."""
         key = self._token_keys.get(purpose)
         if key is None:
-            key = self._token_keys[purpose] = _derive(self.master_key, purpose)
+            key = self._token_keys[purpose] = derive(self._table.tokens, purpose)
         return hmac.digest(key, str(number).encode(), "sha256")[:10].hex()
 
 
@@ -123,6 +184,20 @@ class NewSubject:
     def seal_text(self, text: str) -> bytes:
         """Seal words or evidence."""
         return _seal(self._cipher, text.encode(), b"text")
+
+
+def place_of(wrapped: bytes) -> tuple[int, int] | None:
+    """Return the leaf and version that a stored subject key is wrapped under, if it names one."""
+    if len(wrapped) in {0, _FORMER_BYTES} or len(wrapped) < _PLACE.size:
+        return None
+    leaf, version = _PLACE.unpack(wrapped[: _PLACE.size])
+    return leaf, version
+
+
+def leaf_of(wrapped: bytes) -> int | None:
+    """Return the leaf that a stored subject key is wrapped under, if it names one."""
+    place = place_of(wrapped)
+    return None if place is None else place[0]
 
 
 def seal_address(key: bytes, address: Address) -> bytes:

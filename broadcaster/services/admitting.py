@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from broadcaster.core.sealing import Keyring, seal_text
+from broadcaster.core.sealing import Keyring, leaf_of, seal_text
 from broadcaster.ledger.entry import (
     Channel,
     ConsentEntry,
@@ -20,7 +20,7 @@ from broadcaster.ledger.entry import (
 from broadcaster.ledger.stencil import Stencil, random_ids
 from broadcaster.runtime import Runtime
 from broadcaster.services import documents
-from broadcaster.services.preparing import Batch, Candidate
+from broadcaster.services.preparing import Batch, Candidate, Sealed
 from broadcaster.services.recording import BASIS, PURPOSE, VALIDITY
 from broadcaster.services.vetting import Order, Verdict
 from broadcaster.storage import enrolling, ledger
@@ -82,8 +82,13 @@ def _add_new(
     for at, known in verdict.admitted:
         if known is None:
             key, new = batch.candidates[at].key, batch.sealed[at]
-            people.append(enrolling.Person(new.subject, key, new.address, new.wrapped))
+            people.append(_person(key, new))
     return enrolling.add_people(session, order.channel.value, people, now)
+
+
+def _person(key: bytes, new: Sealed) -> enrolling.Person:
+    leaf = leaf_of(new.wrapped)
+    return enrolling.Person(new.subject, key, new.address, new.wrapped, leaf)
 
 
 def _sealed_for(

@@ -28,7 +28,7 @@ from broadcaster.services import admitting, preparing, vetting
 from broadcaster.services.preparing import Batch, Task
 from broadcaster.services.sheet import Sheet
 from broadcaster.services.vetting import Order, Verdict
-from broadcaster.storage import enrolling, imports, ledger, lists
+from broadcaster.storage import enrolling, imports, keystate, ledger, lists
 from broadcaster.storage.models import Import
 from broadcaster.storage.trial import trial
 
@@ -218,6 +218,7 @@ def _begin(
     session: Session, runtime: Runtime, found: Sheet, order: Order
 ) -> tuple[Import, int | None]:
     known = imports.find(session, order.sha256, order.list_id, order.channel.value)
+    epoch = runtime.keyring.table.epoch
     if known is None:
         now = runtime.clock.now()
         known = Import(
@@ -229,6 +230,7 @@ def _begin(
             first=ledger.frontier(session).size,
             offset=found.start,
             line=1,
+            epoch=epoch,
             started=now,
             moved=now,
         )
@@ -245,7 +247,20 @@ def _begin(
     if known.reason != order.reason:
         message = f"This import was begun with another reason; go on with --reason '{known.reason}'"
         raise InvalidInput(message)
+    if known.epoch != epoch:
+        _begin_window_again(session, known, epoch)
     return known, known.line
+
+
+def _begin_window_again(session: Session, known: Import, epoch: int) -> None:
+    """Begin again with the rows that were read at once last: their order was by other keys.
+
+    Whoever they have brought is on the list already.
+    """
+    known.epoch, known.reached = epoch, None
+    known.first = ledger.frontier(session).size
+    known.refused -= imports.forget_refusals(session, known.id, after=known.line)
+    session.flush()
 
 
 def _task(runtime: Runtime, path: Path, found: Sheet, order: Order, started: datetime) -> Task:
@@ -268,6 +283,7 @@ def _write(runtime: Runtime, number: int, order: Order, batch: Batch) -> None:
 
     def write(session: Session) -> None:
         enrolling.make_room(session)
+        _refuse_other_keys(session, runtime, batch)
         one, now = imports.lock(session, number), runtime.clock.now()
         if (one.offset, one.reached) != (batch.start, batch.before) or one.finished is not None:
             message = "Another process imports this file. This one has stopped; nothing is lost."
@@ -283,6 +299,22 @@ def _write(runtime: Runtime, number: int, order: Order, batch: Batch) -> None:
         one.wordings = json.dumps(wordings)
 
     runtime.run(write)
+
+
+def _refuse_other_keys(session: Session, runtime: Runtime, batch: Batch) -> None:
+    """Make sure that a batch was sealed under the keys that are in force, until the commit.
+
+    Raises:
+        Conflict: somebody is being forgotten, so keys vanish and people move in the index.
+    """
+    epoch = keystate.share(session, runtime.keyring)
+    table = runtime.keyring.table
+    if (table.generation, epoch) != batch.keys or len(table.indexes) > 1:
+        message = (
+            "Somebody is being forgotten at this moment, and keys are changing. Run the import"
+            " again in some minutes; it goes on where it stopped."
+        )
+        raise Conflict(message)
 
 
 def _admit(

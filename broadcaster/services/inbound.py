@@ -59,7 +59,7 @@ def receive(
     now = runtime.clock.now()
     row = inbound.begin(session, message.sid, now if sent is None else min(sent, now))
     if row is None:
-        return replace(_handled(session.get_one(Inbound, message.sid)), is_known=True)
+        return replace(_handled(inbound.known(session, message.sid)), is_known=True)
     sender = lists.find_sender(session, message.sender)
     if sender is None:
         incidents.note(session, "unknown_sender", message.sender.channel.value, now)

@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from json.encoder import encode_basestring
 from multiprocessing.connection import Connection
@@ -24,6 +24,7 @@ from typing import NamedTuple
 from broadcaster.core.address import Address, Channel
 from broadcaster.core.errors import BroadcasterError, Conflict
 from broadcaster.core.importing import REFERENCE, Claim, Limits, Refusal, check
+from broadcaster.core.keytable import KeyTable
 from broadcaster.core.sealing import Keyring
 from broadcaster.ledger.entry import commit_to, document_hash
 from broadcaster.ledger.fields import format_moment
@@ -119,6 +120,7 @@ class Batch(NamedTuple):
         sealed: what is stored of each of those; empty for a dry run.
         refused: line and reason of the others.
         wordings: what candidates agreed to, by hash; without those that are named by a hash.
+        keys: the generation and the epoch of the key table that they were sealed under.
     """
 
     start: int
@@ -131,6 +133,7 @@ class Batch(NamedTuple):
     sealed: Sequence[Sealed]
     refused: Sequence[tuple[int, Refusal]]
     wordings: Mapping[str, str]
+    keys: tuple[int, int]
 
 
 class Place(NamedTuple):
@@ -170,7 +173,8 @@ def ahead(keyring: Keyring, task: Task) -> Iterator[Iterator[Batch]]:
         return
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, keyring.master_key, task), daemon=True)
+    given = (theirs, keyring.master_key, _portable(keyring.table), task)
+    process = context.Process(target=_work, args=given, daemon=True)
     process.start()
     # Only the other process holds that end now: when either is killed, the other one notices.
     theirs.close()
@@ -195,14 +199,19 @@ def _received(connection: Connection) -> Iterator[Batch]:
         yield found
 
 
-def _work(connection: Connection, master_key: bytes, task: Task) -> None:
+def _portable(table: KeyTable) -> KeyTable:
+    """Return a key table that can be given to another process."""
+    return replace(table, leaves={leaf: dict(keys) for leaf, keys in table.leaves.items()})
+
+
+def _work(connection: Connection, master_key: bytes, table: KeyTable, task: Task) -> None:
     """Prepare batches and send them; the last word is nothing, or what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ready: Queue[Batch | BroadcasterError | None] = Queue(_WAITING)
     # A batch waits in the line until it is taken; meanwhile the next ones are prepared.
     Thread(target=_send, args=(connection, ready), daemon=True).start()
     try:
-        for batch in batches(Keyring(master_key), task):
+        for batch in batches(Keyring(master_key, table), task):
             ready.put(batch)
     except BroadcasterError as error:
         ready.put(error)
@@ -253,7 +262,7 @@ def _cut(
     if reached is not None:
         # The batches that are done have its refused rows, too.
         candidates, refused = [one for one in candidates if one.key > reached], []
-    start = 0
+    start, keys = 0, (keyring.table.generation, keyring.table.epoch)
     while True:
         end = min(start + BATCH, len(candidates))
         while 0 < end < len(candidates) and candidates[end].key == candidates[end - 1].key:
@@ -271,6 +280,7 @@ def _cut(
             sealed=_seal(keyring, window.task.channel, part) if sealing else [],
             refused=refused,
             wordings=window.wordings,
+            keys=keys,
         )
         if is_last:
             return

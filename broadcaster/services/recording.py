@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from broadcaster.core.consent import Change
+from broadcaster.core.errors import KeyGone
 from broadcaster.core.folding import ENDS_ALL
+from broadcaster.core.keytable import KEY_BYTES
 from broadcaster.core.sealing import seal_text
 from broadcaster.ledger import canonical
 from broadcaster.ledger.entry import (
@@ -44,6 +47,7 @@ class Act:
         actor: ``subject``, ``provider``, ``system`` or an operator's id.
         evidence: the private part: addresses, words, the webhook's fields.
         occurred: when the person acted.
+        reason: why, where somebody acts for the person; it must not tell who they are.
     """
 
     subscriber: Subscriber
@@ -52,6 +56,7 @@ class Act:
     actor: str
     evidence: Mapping[str, object]
     occurred: datetime
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,7 @@ def record(
     for change in changes:
         _withdraw(session, act.subscriber, change, targets, now)
     config = documents.log_register_entry(session, runtime.settings.organisation, now)
-    key = runtime.keyring.unwrap(act.subscriber.key_wrapped)
+    key = _key_of(runtime, act.subscriber)
     private = canonical.encode(act.evidence).decode()
     commitment = evidence_commitment(key, act.evidence)
     for change in changes:
@@ -102,6 +107,14 @@ def record(
         )
         _project(session, act.subscriber, change, target, index=index, now=now)
     session.flush()
+
+
+def _key_of(runtime: Runtime, subscriber: Subscriber) -> bytes:
+    """Open a person's key; where it has vanished, what is committed to is never shown either."""
+    try:
+        return runtime.keyring.unwrap(subscriber.key_wrapped)
+    except KeyGone:
+        return os.urandom(KEY_BYTES)
 
 
 def _entry(
@@ -131,7 +144,7 @@ def _entry(
         terms=None,
         config=config,
         actor=act.actor,
-        reason=None,
+        reason=act.reason,
         prev=act.subscriber.last_entry,
         evidence=commitment,
     )

@@ -30,6 +30,7 @@ from broadcaster.storage import (
     restored,
     unknowns,
 )
+from broadcaster.storage import people as stored_people
 from broadcaster.storage.models import Sender
 
 _log = structlog.get_logger()
@@ -182,13 +183,11 @@ def _without_open(session: Session, runtime: Runtime, listed: Sequence[Listed]) 
 
 def people_of(session: Session, runtime: Runtime, listed: Sequence[Listed]) -> dict[str, int]:
     """Return whom messages went to, by the provider's ids of these; strangers to us are left out."""
-    indexes = {
-        one.sid: runtime.keyring.blind_index(one.recipient)
-        for one in listed
-        if one.recipient is not None
-    }
-    people = restored.people_at(session, set(indexes.values()))
-    return {sid: people[index] for sid, index in indexes.items() if index in people}
+    addresses = {one.sid: one.recipient for one in listed if one.recipient is not None}
+    indexes = stored_people.indexes_of(session, runtime.keyring, set(addresses.values()))
+    found = restored.people_at(session, set(indexes))
+    at = {indexes[bytes(index)]: number for index, number in found.items()}
+    return {sid: at[address] for sid, address in addresses.items() if address in at}
 
 
 def _alike(one: Listed, texts: dict[int, str]) -> list[int]:

@@ -18,6 +18,7 @@ from broadcaster.services import refusals
 from broadcaster.services.recording import Act, record
 from broadcaster.storage import (
     deliveries,
+    erasing,
     incidents,
     ledger,
     people,
@@ -25,6 +26,7 @@ from broadcaster.storage import (
     tallies,
     unknowns,
 )
+from broadcaster.storage.forgotten import is_mark
 from broadcaster.storage.models import Delivery, Subscriber
 
 STATUS_PURPOSE = "delivery"
@@ -64,7 +66,8 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
     # The person, then the delivery, then the ledger: everybody takes locks in this order.
     subscriber = people.lock(session, subscriber_id)
     delivery = deliveries.lock(session, delivery_id)
-    if delivery is None:
+    if delivery is None or is_mark(delivery.sid):
+        # Whoever it went to has been forgotten, and so has the message.
         return
     if delivery.sid is None and unknowns.attributed(session, [update.sid], besides=delivery_id):
         incidents.note(session, "unknown_delivery", "status", now)
@@ -76,6 +79,9 @@ def apply(session: Session, runtime: Runtime, token: str, update: StatusUpdate) 
         return
     before = State(delivery.state)
     _merge(session, delivery, update, now)
+    if subscriber.erased_at is not None:
+        erasing.note_removals(session, subscriber_id, [update.sid], now)
+        return
     _count_unreached(session, runtime, subscriber, before, delivery)
     if update.error_code is not None:
         act_on(session, runtime, delivery, update.error_code)
@@ -140,6 +146,8 @@ def provider_stop(session: Session, runtime: Runtime, delivery_id: int, code: in
     now = runtime.clock.now()
     delivery = session.get_one(Delivery, delivery_id)
     subscriber = people.lock(session, delivery.subscriber_id)
+    if subscriber.erased_at is not None:
+        return  # Nothing is written about them any more.
     since = _events_since(session, subscriber, delivery)
     if runtime.provider.keeps_blocking(code) and not since & _LIFTING:
         people.set_blocked(session, subscriber.id, delivery.sender_id, blocked=True, now=now)

@@ -165,10 +165,8 @@ def _look(
         own=set().union(*own.values()),
         erased={
             address.value
-            for address in suppressions.suppressed(
-                session,
-                keyring,
-                (Address(on, one.number) for one in candidates for on in Channel),
+            for address in suppressions.forgotten(
+                session, keyring, [Address(order.channel, one.number) for one in candidates]
             )
         },
         elsewhere=_elsewhere(known, standings, elsewhere),

@@ -86,6 +86,14 @@ class Secrets:
         default=UNSET,
         metadata=read_as(key.signer_key(), "Signs checkpoints. Empty: the file keys/ledger.key."),
     )
+    key_store: str = field(
+        default="",
+        metadata=read_as(
+            form.text(),
+            "The file with the keys that erasures destroy, the same one for all machines. Empty: "
+            "keys/subjects.keys.",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

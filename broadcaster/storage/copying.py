@@ -17,7 +17,7 @@ from broadcaster.storage.session import make_engine
 #: Every table of ours; one that refers to another comes after it.
 TABLES: tuple[Table, ...] = tuple(Base.metadata.sorted_tables)
 # What a migration writes into an empty database itself.
-_SEEDED = frozenset({"ledger_head", "installation", "verification"})
+_SEEDED = frozenset({"ledger_head", "installation", "verification", "key_state"})
 _AT_ONCE = 5_000
 
 Row = tuple[Any, ...]

@@ -44,6 +44,7 @@ class Person(NamedTuple):
     address_index: bytes
     address_sealed: bytes
     key_wrapped: bytes
+    key_leaf: int | None
 
 
 class Joining(NamedTuple):

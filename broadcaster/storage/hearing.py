@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from broadcaster.storage.forgotten import known_as
 from broadcaster.storage.models import Hearing, Inbound, Sender, Subscriber
 from broadcaster.storage.upsert import insert
 
@@ -63,8 +64,9 @@ def unheard(session: Session, sender_ids: Collection[int], since: datetime) -> l
 
 def unseen(session: Session, sids: Collection[str]) -> set[str]:
     """Return which texts were never taken in."""
-    known = session.execute(select(Inbound.sid).where(Inbound.sid.in_(sids))).scalars()
-    return set(sids) - set(known)
+    written = known_as(sids)
+    known = session.execute(select(Inbound.sid).where(Inbound.sid.in_(written))).scalars()
+    return set(sids) - {written[one] for one in known}
 
 
 def take_answer(session: Session, sid: str, *, is_asked: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from broadcaster.storage import bulk
@@ -48,6 +48,16 @@ def add_refusals(session: Session, import_id: int, refusals: Sequence[tuple[int,
     """Keep why rows were refused: line and reason."""
     rows = [(import_id, line, reason) for line, reason in refusals]
     bulk.insert(session, ImportRefusal, ("import_id", "line", "reason"), rows)
+
+
+def forget_refusals(session: Session, import_id: int, *, after: int) -> int:
+    """Forget why rows after a line were refused; return how many there were."""
+    gone = session.execute(
+        delete(ImportRefusal)
+        .where(ImportRefusal.import_id == import_id, ImportRefusal.line > after)
+        .returning(ImportRefusal.line)
+    )
+    return len(gone.all())
 
 
 def refusals(session: Session, import_id: int) -> Iterator[tuple[int, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from broadcaster.storage.forgotten import mark_of
 from broadcaster.storage.models import Inbound
 from broadcaster.storage.upsert import insert
 
@@ -24,7 +25,18 @@ def begin(session: Session, sid: str, now: datetime) -> Inbound | None:
         .on_conflict_do_nothing(index_elements=["sid"])
         .returning(Inbound.sid)
     ).scalar_one_or_none()
-    return None if taken is None else session.get_one(Inbound, sid)
+    if taken is None:
+        return None
+    # Looked at after the insert, which waits for an erasure that is just renaming the row.
+    if session.get(Inbound, mark_of(sid)) is not None:
+        session.execute(delete(Inbound).where(Inbound.sid == sid))
+        return None
+    return session.get_one(Inbound, sid)
+
+
+def known(session: Session, sid: str) -> Inbound:
+    """Return a message that was taken in before; of one that was forgotten nothing is left."""
+    return session.get(Inbound, sid) or session.get_one(Inbound, mark_of(sid))
 
 
 def waiting(session: Session, limit: int) -> Sequence[Inbound]:

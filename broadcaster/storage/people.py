@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Address
 from broadcaster.core.sealing import Keyring, seal_address
+from broadcaster.storage import keystate
 from broadcaster.storage.models import CarrierBlock, Delivery, Subscriber, Subscription
 from broadcaster.storage.upsert import insert
 
@@ -25,11 +26,12 @@ def lock_or_create(
     Whoever decides on consent or sends to this person takes the same lock first; reading consent
     and then acting on it is a race on every isolation level without it.
     """
-    index = keyring.blind_index(address)
-    wanted = (
-        select(Subscriber).where(Subscriber.address_index == index).with_for_update(key_share=True)
-    )
-    known = session.execute(wanted).scalar_one_or_none()
+    known = _lock_at(session, keyring, address)
+    if known is not None:
+        return known
+    # Whoever is not there may only be unknown by the keys that this process has.
+    epoch = keystate.share(session, keyring)
+    known = _lock_at(session, keyring, address)
     if known is not None:
         return known
     key, wrapped = keyring.new_subject_key()
@@ -38,14 +40,52 @@ def lock_or_create(
         .values(
             subject=secrets.token_hex(_SUBJECT_BYTES),
             channel=address.channel.value,
-            address_index=index,
+            address_index=keyring.blind_index(address, epoch),
             address_sealed=seal_address(key, address),
             key_wrapped=wrapped,
             created=now,
         )
         .on_conflict_do_nothing(index_elements=["address_index"])
     )
-    return session.execute(wanted).scalar_one()
+    return session.execute(_at(keyring, address)).scalar_one()
+
+
+def _lock_at(session: Session, keyring: Keyring, address: Address) -> Subscriber | None:
+    return session.execute(_at(keyring, address)).scalar_one_or_none()
+
+
+def _at(keyring: Keyring, address: Address) -> Select[Subscriber]:
+    return (
+        select(Subscriber)
+        .where(Subscriber.address_index.in_(keyring.blind_indexes(address)))
+        .with_for_update(key_share=True)
+    )
+
+
+def indexes_of(
+    session: Session, keyring: Keyring, addresses: Collection[Address]
+) -> dict[bytes, Address]:
+    """Return some addresses by each blind index that they may be found under now.
+
+    Raises:
+        KeysMismatch: the key store is another's, or older or newer than the database.
+    """
+    keystate.refresh(session, keyring)
+    return {index: one for one in addresses for index in keyring.blind_indexes(one)}
+
+
+def find(session: Session, keyring: Keyring, addresses: Collection[Address]) -> list[Subscriber]:
+    """Return who is at some addresses, by id."""
+    indexes = indexes_of(session, keyring, addresses)
+    query = select(Subscriber).where(Subscriber.address_index.in_(indexes))
+    return list(session.execute(query.order_by(Subscriber.id)).scalars())
+
+
+def by_subject(session: Session, subject: str) -> Subscriber | None:
+    """Return a person by the token that entries name them by."""
+    return session.execute(
+        select(Subscriber).where(Subscriber.subject == subject)
+    ).scalar_one_or_none()
 
 
 def lock(session: Session, subscriber_id: int) -> Subscriber:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import SkipReason, State
 from broadcaster.storage import bulletins, tallies
+from broadcaster.storage.forgotten import known_as
 from broadcaster.storage.models import (
     Bulletin,
     Delivery,
@@ -162,15 +163,15 @@ def attributed(
     """
     if not sids:
         return frozenset()
-    found: set[str] = set()
+    written, found = known_as(sids), set[str]()
     for column, delivery_id in (
         (Delivery.sid, Delivery.id),
         (StatusEvent.sid, StatusEvent.delivery_id),
     ):
-        query = select(column).where(column.in_(sids), delivery_id.is_distinct_from(besides))
-        found.update(sid for sid in session.execute(query).scalars() if sid is not None)
-    answers = select(Inbound.answer_sid).where(Inbound.answer_sid.in_(sids))
-    found.update(sid for sid in session.execute(answers).scalars() if sid is not None)
+        query = select(column).where(column.in_(written), delivery_id.is_distinct_from(besides))
+        found.update(written[sid] for sid in session.execute(query).scalars() if sid is not None)
+    answers = select(Inbound.answer_sid).where(Inbound.answer_sid.in_(written))
+    found.update(written[sid] for sid in session.execute(answers).scalars() if sid is not None)
     found.update(session.execute(select(Explained.sid).where(Explained.sid.in_(sids))).scalars())
     return frozenset(found)
 

@@ -1,14 +1,14 @@
 """Imports with proof, and what they refused
 
 Revision: 0007
-Follows: 0005
+Follows: 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.BigInteger(), nullable=False),
         sa.Column("reached", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("accepted", sa.BigInteger(), nullable=False),
         sa.Column("already", sa.BigInteger(), nullable=False),
         sa.Column("refused", sa.BigInteger(), nullable=False),
@@ -49,16 +50,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("import_id", "line", name=op.f("pk_import_refusals")),
     )
-    op.create_table(
-        "suppressions",
-        sa.Column("index_hmac", sa.LargeBinary(), nullable=False),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("cause", sa.String(length=40), nullable=False),
-        sa.PrimaryKeyConstraint("index_hmac", name=op.f("pk_suppressions")),
-    )
 
 
 def downgrade() -> None:
-    op.drop_table("suppressions")
     op.drop_table("import_refusals")
     op.drop_table("imports")

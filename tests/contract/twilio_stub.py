@@ -130,8 +130,9 @@ async def speak_no_http(stub, request):
     return web.Response()
 
 
-def sandbox(*faults, operation="create", clock=None, **options):
+def sandbox(*faults, operation="create", clock=None, slow=False, **options):
     """A sandbox that speaks as Twilio does, with these faults at the next request."""
+    takes = PATIENCE if slow else 0.0
     rules = tuple(
         FaultRule(fault=fault, operation=operation, next=1, seconds=PATIENCE) for fault in faults
     )
@@ -139,7 +140,7 @@ def sandbox(*faults, operation="create", clock=None, **options):
         account_sid=ACCOUNT,
         auth_token=TOKEN,
         senders=(OURS, f"whatsapp:{OURS}"),
-        timing=Timing(sent=0.0, delivered=0.0, failed=0.0),
+        timing=Timing(sent=takes, delivered=takes, failed=takes),
         faults=FaultPlan(rules=rules),
         **options,
     )

@@ -33,8 +33,10 @@ def test_init_makes_everything_once_and_again_changes_nothing(run, home):
     second = run("init")
 
     assert (first.code, second.code) == (0, 0)
-    assert sorted(kept) == ["ledger.key", "master.key", "session.key"]
-    assert first.out.count("Made ") == 3
+    assert sorted(kept) == [
+        *("ledger.key", "master.key", "session.key", "subjects.keys", "subjects.keys.lock")
+    ]
+    assert first.out.count("Made ") == 4
     assert "Made " not in second.out
     assert {path.name: path.read_bytes() for path in (home / "keys").iterdir()} == kept
 

@@ -192,8 +192,8 @@ def test_who_was_erased_does_not_come_back_on_any_channel(world, importer, chann
     erased = Address(channel, number(1))
     with world.runtime.transaction() as session:
         for _ in range(2):
-            suppressions.add(
-                session, world.runtime.keyring, erased, cause="erased", now=world.clock.now()
+            suppressions.suppress(
+                session, world.runtime.keyring, erased, suppressions.ERASED, world.clock.now()
             )
         assert suppressions.is_suppressed(session, world.runtime.keyring, erased)
 

@@ -16,6 +16,7 @@ from broadcaster.core.address import Address
 from broadcaster.core.messages import (
     Accepted,
     Deferred,
+    Deletion,
     Listed,
     OutboundMessage,
     Refused,
@@ -33,6 +34,11 @@ from broadcaster.providers.twilio.transport import (
 from broadcaster.providers.twilio.webhooks import MESSAGE_SID
 
 _BAD_REQUEST = 400
+# Not every 404 will do: one of somebody else's server tells nothing about a message.
+_DELETIONS = {
+    20404: Deletion.GONE,  # the resource was not found
+    20009: Deletion.TOO_EARLY,  # delivery of the message is not yet complete
+}
 _TOO_BUSY = 20429
 _LEAST_CODE, _GREATEST_CODE = 100, 999_999
 
@@ -84,6 +90,23 @@ class TwilioConnection:
             ListUnreadable: it could not be read to its end, or makes no sense.
         """
         return read_messages(self._client, to=to, sender=sender, since=since)
+
+    async def delete(self, sid: str) -> Deletion:
+        """Delete a message at Twilio, which it does only once the message has ended. Never raises.
+
+        Args:
+            sid: Twilio's id of it; anything else is none of its messages.
+        """
+        if MESSAGE_SID.match(sid) is None:
+            return Deletion.GONE
+        uri = f"/Accounts/{self._client.account_sid}/Messages/{sid}.json"
+        try:
+            await self._api.delete_async("DELETE", uri)
+        except (TwilioRestException, TwilioServiceException) as error:
+            return _DELETIONS.get(error.code, Deletion.UNDECIDED)
+        except Exception:  # noqa: BLE001 - whatever it was, the message may be there
+            return Deletion.UNDECIDED
+        return Deletion.GONE
 
     async def _create(self, message: OutboundMessage) -> SendOutcome:
         """Ask for the message; of the answer only its id is read.

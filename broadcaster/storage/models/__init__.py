@@ -9,7 +9,8 @@ from broadcaster.storage.models.bulletins import (
     StatusEvent,
     Tally,
 )
-from broadcaster.storage.models.imports import Import, ImportRefusal, Suppression
+from broadcaster.storage.models.erasing import Erasure, KeyState, Removal, Suppression
+from broadcaster.storage.models.imports import Import, ImportRefusal
 from broadcaster.storage.models.incidents import Incident
 from broadcaster.storage.models.ledger import (
     Checkpoint,
@@ -36,6 +37,7 @@ __all__ = [
     "Checkpoint",
     "Delivery",
     "Document",
+    "Erasure",
     "Evidence",
     "Explained",
     "Export",
@@ -45,6 +47,7 @@ __all__ = [
     "Inbound",
     "Incident",
     "Installation",
+    "KeyState",
     "LedgerEntry",
     "LedgerFacet",
     "LedgerHead",
@@ -56,6 +59,7 @@ __all__ = [
     "Opening",
     "Outreach",
     "Pacing",
+    "Removal",
     "Sender",
     "Series",
     "SignInAttempt",

@@ -26,6 +26,8 @@ class Import(Base):
     offset: Mapped[int] = mapped_column(BigInteger)
     line: Mapped[int] = mapped_column(BigInteger)
     reached: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    # Of the index by which rows read at once are put in order.
+    epoch: Mapped[int]
     accepted: Mapped[int] = mapped_column(BigInteger, default=0)
     already: Mapped[int] = mapped_column(BigInteger, default=0)
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -43,13 +45,3 @@ class ImportRefusal(Base):
     import_id: Mapped[int] = mapped_column(ForeignKey("imports.id"), primary_key=True)
     line: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     reason: Mapped[str] = mapped_column(String(24))
-
-
-class Suppression(Base):
-    """A number that must not come back: known by a keyed hash, and by nothing else."""
-
-    __tablename__ = "suppressions"
-
-    index_hmac: Mapped[bytes] = mapped_column(primary_key=True)
-    since: Mapped[datetime] = mapped_column(UtcDateTime)
-    cause: Mapped[str] = mapped_column(String(40))

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from broadcaster.core.sealing import leaf_of
 from broadcaster.storage.models.base import Base, UtcDateTime
 
 
+def _leaf(context: Any) -> int | None:  # noqa: ANN401 - SQLAlchemy's own
+    return leaf_of(context.get_current_parameters()["key_wrapped"])
+
+
 class Subscriber(Base):
-    """A person at an address. The address is sealed; the index finds it without opening it."""
+    """A person at an address. The address is sealed; the index finds it without opening it.
+
+    Of somebody who was erased a stub is left, for the counts: no address, no key, and an index
+    that is 32 random bytes.
+    """
 
     __tablename__ = "subscribers"
 
@@ -21,6 +31,8 @@ class Subscriber(Base):
     address_index: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     address_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     key_wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    # Under which leaf of the key table's tree the key is wrapped, to find who shares it.
+    key_leaf: Mapped[int | None] = mapped_column(default=_leaf, index=True)
     language: Mapped[str | None] = mapped_column(String(2))
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -30,6 +42,7 @@ class Subscriber(Base):
     guided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_entry: Mapped[int | None] = mapped_column(BigInteger)
     created: Mapped[datetime] = mapped_column(UtcDateTime)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class CarrierBlock(Base):
