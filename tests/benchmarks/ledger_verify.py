@@ -162,7 +162,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.zip"
-        write(path, options.entries)
+        # In a process of its own: a child's greatest memory is at least what its parent has.
+        with get_context("spawn").Pool(1) as pool:
+            pool.apply(write, (path, options.entries))
         words = ["-m", "broadcaster.ledger", "verify", str(path)]
         if options.standalone:
             (Path(folder) / "verify.py").write_bytes(verifier())
