@@ -134,6 +134,19 @@ def root(leaves: Iterable[bytes]) -> bytes:
     return Frontier().extend(leaves).root()
 
 
+def complete_root(hashes: Sequence[bytes]) -> bytes:
+    """Give the root over hashes whose number is a power of two; faster than `root`.
+
+    Args:
+        hashes: Hashes of one level, 1, 2, 4, … of them.
+    """
+    sha256 = hashlib.sha256
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2], strict=True)
+        hashes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+    return hashes[0]
+
+
 def range_root(start: int, end: int, subtree: Subtree) -> bytes:
     """Give the hash of the leaves from `start` to before `end`, as RFC 9162 splits them.
 

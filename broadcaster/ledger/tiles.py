@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from broadcaster.ledger.errors import WrongTile
-from broadcaster.ledger.merkle import Subtree, root
+from broadcaster.ledger.merkle import Subtree, complete_root
 
 #: Levels of the tree in a tile, and the hashes in a whole one.
 HEIGHT = 8
@@ -106,7 +106,7 @@ def subtrees(hashes: Hashes) -> Subtree:
 
     def subtree(level: int, index: int) -> bytes:
         tile_level, above = divmod(level, HEIGHT)
-        return root(hashes(tile_level, index << above, 1 << above))
+        return complete_root(hashes(tile_level, index << above, 1 << above))
 
     return subtree
 

@@ -14,7 +14,7 @@ from broadcaster.ledger.checkpoint import open_checkpoint
 from broadcaster.ledger.entry import ConsentEntry, DocumentEntry, Entry, parse
 from broadcaster.ledger.errors import LedgerError
 from broadcaster.ledger.histories import Histories
-from broadcaster.ledger.merkle import HASH_SIZE, Frontier, leaf_hash, root
+from broadcaster.ledger.merkle import HASH_SIZE, Frontier, complete_root, leaf_hash
 from broadcaster.ledger.tiles import HEIGHT, WIDTH
 from broadcaster.runtime import Runtime
 from broadcaster.services.belongings import Belongings
@@ -187,7 +187,7 @@ class _Check:
         with self._runtime.reading() as session:
             kept = checks.tile(session, level, index)
         yield from _compare_tile(level, index, hashes, kept)
-        yield from self._fill(level + 1, root(hashes))
+        yield from self._fill(level + 1, complete_root(hashes))
 
     def _compare(self, kept: StoredCheckpoint) -> Iterator[Finding]:
         try:
@@ -274,7 +274,7 @@ def _compare_tile(
     if kept is None:
         yield Finding(where, "is missing")
         return
-    if kept.root != root(hashes):
+    if kept.root != complete_root(hashes):
         yield Finding(where, "its root is not that of what is under it")
     if kept.hashes == b"".join(hashes):
         return

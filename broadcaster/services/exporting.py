@@ -97,7 +97,7 @@ def ask(
         return exports.add(session, export), Covered(size, signed), is_small
 
     number, covered, is_small = runtime.run(begin)
-    name = file_name(form, covered.size, is_part=not choice.is_all)
+    name = file_name(form, is_part=not choice.is_all)
     if not is_small:
         return Asked(number=number, name=name, chunks=None)
     return Asked(number=number, name=name, chunks=_sent(runtime, number, form, covered, choice))
@@ -142,9 +142,9 @@ def _noted(runtime: Runtime, number: int, chunks: Chunks) -> Iterator[bytes]:
     runtime.run(partial(_note_sent, number=number, entries=None, length=length, now=now))
 
 
-def file_name(form: Format, size: int, *, is_part: bool) -> str:
-    """Name a file by how many entries it covers, and whether it holds only some of them."""
-    return f"ledger-{size}{'-part' if is_part else ''}.{_ENDINGS[form]}"
+def file_name(form: Format, *, is_part: bool) -> str:
+    """Name a file by its form, and by whether it holds only some of the entries."""
+    return f"ledger{'-part' if is_part else ''}.{_ENDINGS[form]}"
 
 
 def open_file(session: Session, runtime: Runtime, number: int) -> tuple[Export, Path]:

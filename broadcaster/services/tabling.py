@@ -98,13 +98,66 @@ def safe_cells(stored: Stored) -> list[Any]:
 
 def to_csv(pieces: Iterable[Sequence[Stored]]) -> Iterator[bytes]:
     """Yield CSV (RFC 4180), a chunk for each piece."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
+    yield written(COLUMNS).encode()
     for piece in pieces:
-        writer.writerows(map(safe_cells, piece))
-        yield _taken(buffer)
-    yield _taken(buffer)
+        yield "".join([line(stored) for stored in piece]).encode()
+
+
+def line(stored: Stored) -> str:
+    """Return an entry as a line of CSV."""
+    found = _PLAIN.fullmatch(stored.leaf.decode(errors="replace"))
+    if found is None:
+        return written(safe_cells(stored))
+    actor, channel, event, list_, method, notice, version, *others = found.groups("")
+    occurred, prev, reason, recorded, rule, state, subject = others
+    return (
+        f"{stored.idx},{recorded},{occurred},{subject},{event},{state},{list_},{channel},{method},"
+        f"{rule},{notice},{version},{actor},{reason},{prev},{stored.leaf_hash.hex()}\r\n"
+    )
+
+
+def written(row: Sequence[object]) -> str:
+    """Return cells as a line of CSV, with quotation marks where it takes them."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(row)
+    return buffer.getvalue()
+
+
+def _plain_entry() -> re.Pattern[str]:
+    """Read an entry of the usual form: its keys in order, and no value that CSV must quote.
+
+    That is several times as fast as reading it as JSON. Whatever else there is takes the long way.
+    """
+    kept = r'"([^"\\,=+\-@\x00-\x1f\ufffd][^"\\,\x00-\x1f\ufffd]*)"'
+    other = r'"[^"\\]*"'
+    notice = rf'\{{"id":{other},"lang":{other},"sha256":{kept},"version":([0-9]+)\}}'
+    fields = {
+        "actor": kept,
+        "basis": other,
+        "channel": kept,
+        "config": other,
+        "event": kept,
+        "evidence": other,
+        "id": other,
+        "list": kept,
+        "method": kept,
+        "notice": f"(?:null|{notice})",
+        "occurred": kept,
+        "prev": "(?:null|([0-9]+))",
+        "purpose": other,
+        "reason": f"(?:null|{kept})",
+        "recorded": kept,
+        "rule": kept,
+        "state": kept,
+        "subject": kept,
+        "terms": r"(?:null|\{[^{}]*\})",
+        "v": '"broadcaster/consent/1"',
+        "validity": other,
+    }
+    return re.compile(r"\{" + ",".join(f'"{name}":{form}' for name, form in fields.items()) + r"\}")
+
+
+_PLAIN = _plain_entry()
 
 
 def to_xlsx(
@@ -187,10 +240,3 @@ def _write_row(sheet: Worksheet, place: int, row: Sequence[object], form: Any) -
             text = str(cell)
             whole = text if len(text) <= _LONGEST_CELL else text[:_LONGEST_CELL] + _CUT
             sheet.write_string(place, column, whole, form)
-
-
-def _taken(buffer: io.StringIO) -> bytes:
-    data = buffer.getvalue().encode()
-    buffer.seek(0)
-    buffer.truncate()
-    return data

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from broadcaster.core.errors import LedgerBroken
 from broadcaster.ledger import tiles
-from broadcaster.ledger.merkle import HASH_SIZE, Subtree, root
+from broadcaster.ledger.merkle import HASH_SIZE, Subtree, complete_root
 from broadcaster.ledger.tiles import HEIGHT, WIDTH, Tile
 from broadcaster.storage.models import LedgerEntry, LedgerTile
 
@@ -33,7 +33,7 @@ def complete(session: Session, before: int, after: int) -> None:
                     "level": level,
                     "idx": index,
                     "hashes": b"".join(hashes),
-                    "root": root(hashes),
+                    "root": complete_root(hashes),
                 },
             )
         level += 1
@@ -99,7 +99,7 @@ def _below(session: Session, level: int, first: int, count: int) -> list[bytes]:
         if level
         else connection.execute(_LEAF_HASHES, span)
     )
-    found = [bytes(one) for one in rows.scalars()]
+    found = [bytes(one) for one in rows.scalars().all()]
     if len(found) != count or any(len(one) != HASH_SIZE for one in found):
         place = f"tile level {level}, hashes {first} to {first + count - 1}"
         message = f"The ledger is damaged: hashes of the tree are missing or cut short ({place})."

@@ -70,7 +70,7 @@ def fetch(number: int) -> Response:
     """Give the file of an export that was made in the background."""
     found, path = exporting.open_file(reading(), runtime(), number)
     form = Format(found.form)
-    name = exporting.file_name(form, found.size, is_part=bool(found.chosen))
+    name = exporting.file_name(form, is_part=bool(found.chosen))
     stop_reading()
     _log.info("export_fetched", user=signed_in().id, export=number)
     response = _file(_chunks(path), form, name)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from broadcaster.core.sealing import seal_text
 from broadcaster.services import audit, checking
-from broadcaster.storage import ledger
+from broadcaster.storage import ledger, schema
 from broadcaster.storage.models import (
     Document,
     Evidence,
@@ -161,3 +161,10 @@ def test_what_is_appended_meanwhile_is_no_finding(busy):
     assert list(checking.check(busy.runtime, outcome, goes_on=goes_on)) == []
     with busy.runtime.reading() as session:
         assert outcome.size < ledger.frontier(session).size
+
+
+def test_a_ledger_from_before_the_index_is_filed_by_the_migration(busy):
+    database = busy.runtime.writer
+    schema.downgrade(database, "0003")
+    schema.upgrade(database)
+    assert _found(busy.runtime) == []

@@ -23,6 +23,7 @@ from broadcaster.storage import exports
 from broadcaster.storage.filing import Choice
 from broadcaster.storage.models import Export
 from broadcaster.storage.taking import Stored
+from tests.unit.ledger.conftest import CONSENT
 from tests.world import phone
 
 NAMESPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -63,7 +64,7 @@ def test_a_small_export_is_given_at_once_and_written_down(busy):
     assert (row.user_id, row.form, row.chosen, row.state) == (1, "csv", "", "sent")
     assert row.entries == row.size == data.count(b"\r\n") - 1
     assert (row.length, row.ended) == (len(data), busy.clock.now())
-    assert asked.name == f"ledger-{row.size}.csv"
+    assert asked.name == "ledger.csv"
 
 
 def test_one_that_broke_off_is_written_down_too(busy):
@@ -215,6 +216,28 @@ def test_no_cell_of_any_form_is_a_formula(texts, number):
     starts = ("=", "+", "-", "@", "\t", "\r", "\n")
     assert not any(str(cell).startswith(starts) for cell in cells)
     _sheets(b"".join(tabling.to_xlsx([[stored]], [("a", reason)])))
+
+
+_WORDS = st.text(min_size=1, max_size=20) | st.sampled_from(
+    ["=1", "a,b", 'a"b', "a\nb", "é", " a "]
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["actor", "rule", "list", "reason"]), _WORDS),
+    st.none() | st.integers(0, 2**53),
+    st.booleans(),
+)
+def test_the_short_way_to_a_line_is_the_long_one(words, prev, has_notice):
+    value = json.loads(CONSENT.to_bytes()) | words | {"prev": prev}
+    value["notice"] = value["notice"] if has_notice else None
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    stored = Stored(7, text.encode("utf-8", "replace"), bytes(32))
+    assert tabling.line(stored) == tabling.written(tabling.safe_cells(stored))
+
+
+def test_the_short_way_is_taken_by_what_is_usual():
+    assert tabling._PLAIN.fullmatch(CONSENT.to_bytes().decode())
 
 
 def test_commands_and_pages_write_down_the_same(busy):

@@ -346,3 +346,9 @@ def test_a_frontier_takes_hashes_only():
         merkle.Frontier().append(b"entry-0")
     with pytest.raises(FrontierError):
         merkle.Frontier(size=1, hashes=(b"short",))
+
+
+@pytest.mark.parametrize("level", range(9))
+def test_the_root_of_a_complete_subtree_is_that_of_the_tree(level):
+    hashes = [merkle.leaf_hash(bytes([number % 251])) for number in range(1 << level)]
+    assert merkle.complete_root(hashes) == merkle.root(hashes)
