@@ -10,7 +10,7 @@ import pytest
 from tests.faults.simulated import Fate, Situation
 from tests.faults.simulation import open_newsroom, play
 
-_RUNS = int(os.environ.get("TEST_SIMULATION_RUNS", "200"))
+_RUNS = int(os.environ.get("TEST_SIMULATION_RUNS", "125"))
 # In what part of the runs each must be met, that a simulation that does nothing is not green.
 _LEAST = 0.1
 

@@ -14,7 +14,8 @@ from broadcaster.core.errors import InvalidInput
 
 _SOURCE = Path(resources.__file__).parents[1]
 _PATCHES = _SOURCE / "tests" / "faults" / "planted"
-_PARTS = ("broadcaster", "config", "migrations")
+# The simulation is among the tests.
+_PARTS = ("broadcaster", "config", "migrations", "tests")
 _SETUP = "Set-up: "
 _PATIENCE = 60
 
