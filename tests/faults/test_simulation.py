@@ -11,8 +11,8 @@ from tests.faults.simulated import Fate, Situation
 from tests.faults.simulation import open_newsroom, play
 
 _RUNS = int(os.environ.get("TEST_SIMULATION_RUNS", "125"))
-# In what part of the runs each must be met, that a simulation that does nothing is not green.
-_LEAST = 0.1
+# In what part of the runs each must be met: a simulation that does nothing must not be green.
+_LEAST = {**dict.fromkeys(Fate, 0.1), **dict.fromkeys(Situation, 0.02)}
 
 
 @pytest.fixture(scope="module")
@@ -24,5 +24,5 @@ def template(tmp_path_factory) -> Path:
 def test_the_promises_hold_in_any_order_of_steps(template, part):
     played = play(template, _RUNS)
 
-    met = {one: played.met[one] / played.runs for one in (*Fate, *Situation)}
-    assert {one: part for one, part in met.items() if part < _LEAST} == {}
+    met = {one: played.met[one] / played.runs for one in _LEAST}
+    assert {one: rarely for one, rarely in met.items() if rarely < _LEAST[one]} == {}
