@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from broadcaster import resources
 from broadcaster.core.messages import ProviderStatus
 from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
@@ -191,6 +192,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     asked = parser.parse_args()
+    if Path(resources.__file__).resolve().parents[1] != Path.cwd().resolve():
+        # Python would fall back on the checkout that is installed, where there is no bug.
+        sys.exit("the product is not in the directory that this runs in")
     quick.hurry()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as folder:

@@ -52,7 +52,7 @@ def test_without_a_bug_the_program_that_catches_them_is_green():
 
 
 def test_a_simulation_that_cannot_run_is_no_catch(tmp_path):
-    with pytest.raises(InvalidInput, match="did not run"):
+    with pytest.raises(InvalidInput, match="did not run: the product is not in"):
         simulation.simulate(tmp_path, seed=1, runs=1)
 
 
