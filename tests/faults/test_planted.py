@@ -1,4 +1,4 @@
-"""Each planted bug still fits the code, and turns the judge red."""
+"""Each planted bug still fits the code, and turns the judge and the simulation red."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from broadcaster.cli.faults import planted, trial
+from broadcaster.cli.faults import planted, simulation, trial
 from broadcaster.core.errors import InvalidInput
 
 BUGS = planted.bugs()
@@ -40,6 +40,20 @@ def test_it_is_caught(bug, tmp_path, machine, request):
     verdict = trial.attempt(bug, machine, tmp_path, seed=1, cluster=cluster)
 
     assert verdict.caught_by
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_simulation_catches_it(bug, tmp_path):
+    assert trial.attempt_simulated(bug, tmp_path, seed=1).broken
+
+
+def test_without_a_bug_the_program_that_catches_them_is_green():
+    assert simulation.simulate(planted.SOURCE, seed=1, runs=5).broken is None
+
+
+def test_a_simulation_that_cannot_run_is_no_catch(tmp_path):
+    with pytest.raises(InvalidInput, match="did not run: the product is not in"):
+        simulation.simulate(tmp_path, seed=1, runs=1)
 
 
 def test_a_patch_that_does_not_fit_is_named(tmp_path):

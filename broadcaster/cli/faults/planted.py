@@ -12,9 +12,11 @@ from broadcaster import resources
 from broadcaster.cli.faults.plan import Setup
 from broadcaster.core.errors import InvalidInput
 
-_SOURCE = Path(resources.__file__).parents[1]
-_PATCHES = _SOURCE / "tests" / "faults" / "planted"
-_PARTS = ("broadcaster", "config", "migrations")
+#: The checkout, where there is one.
+SOURCE = Path(resources.__file__).parents[1]
+_PATCHES = SOURCE / "tests" / "faults" / "planted"
+# The simulation is among the tests.
+_PARTS = ("broadcaster", "config", "migrations", "tests")
 _SETUP = "Set-up: "
 _PATIENCE = 60
 
@@ -60,7 +62,7 @@ def plant(bug: Bug, directory: Path) -> Path:
     """
     for part in _PARTS:
         shutil.copytree(
-            _SOURCE / part, directory / part, ignore=shutil.ignore_patterns("__pycache__")
+            SOURCE / part, directory / part, ignore=shutil.ignore_patterns("__pycache__")
         )
     git = shutil.which("git")
     if git is None:

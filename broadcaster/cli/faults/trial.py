@@ -1,4 +1,4 @@
-"""Planting each bug and seeing that the judge turns red."""
+"""Planting each bug and seeing that the judge turns red, and the simulation, too."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from broadcaster.cli.faults.machine import Machine
 from broadcaster.cli.faults.planted import Bug, bugs, plant
 from broadcaster.cli.faults.round import play
 from broadcaster.cli.faults.run import POSTGRESQL, possible
+from broadcaster.cli.faults.simulation import Simulated, simulate
 from broadcaster.cli.output import say, say_json
 
 _WIDTH = 28
@@ -56,17 +57,25 @@ def try_all(
     verdicts = []
     for bug in planted:
         verdict = attempt(bug, machine, directory, seed=seed, cluster=cluster)
-        verdicts.append(verdict)
+        simulated = attempt_simulated(bug, directory, seed=seed)
+        verdicts.append((verdict, simulated))
         if not as_json:
-            by = ", ".join(f"{what} ({n}x)" for what, n in verdict.caught_by.items())
-            say(f"{bug.name:<{_WIDTH}}{by or 'NOTHING'}, in {verdict.seconds:.0f} s")
-    caught = all(verdict.caught_by for verdict in verdicts)
+            _say(verdict, simulated)
+    caught = all(one.caught_by and other.broken is not None for one, other in verdicts)
     if as_json:
-        rows = {one.bug.name: one.caught_by for one in verdicts}
-        say_json({"seed": seed, "passed": caught, "planted": rows})
+        rows = {one.bug.name: one.caught_by for one, _ in verdicts}
+        broken = {one.bug.name: other.broken for one, other in verdicts}
+        say_json({"seed": seed, "passed": caught, "planted": rows, "simulated": broken})
     else:
         say("Every planted bug was caught." if caught else "A planted bug was NOT caught.")
     return caught
+
+
+def _say(verdict: Verdict, simulated: Simulated) -> None:
+    """Say what caught a bug: the rounds with real processes, and on a line of its own the runs."""
+    by = ", ".join(f"{what} ({n}x)" for what, n in verdict.caught_by.items())
+    say(f"{verdict.bug.name:<{_WIDTH}}{by or 'NOTHING'}, in {verdict.seconds:.0f} s")
+    say(f"{'  simulated':<{_WIDTH}}{simulated.broken or 'NOTHING'}, within {simulated.runs} runs")
 
 
 def attempt(
@@ -93,3 +102,9 @@ def attempt(
         found = {one.value: n for one, n in report.offences([outcome]).items()}
         shutil.rmtree(home, ignore_errors=True)
     return Verdict(bug=bug, caught_by=found, rounds=number, seconds=seconds)
+
+
+def attempt_simulated(bug: Bug, directory: Path, *, seed: int) -> Simulated:
+    """Play runs of the simulation with a planted bug until a promise is broken."""
+    tree = plant(bug, directory / f"{bug.patch.stem}-simulated")
+    return simulate(tree, seed=seed)
