@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -42,7 +42,7 @@ def configure(log: Log) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler()
+    handler = _ToStandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -58,6 +58,18 @@ def configure(log: Log) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # A tick that finds the last one still at work is left out; that is meant, and no warning.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+class _ToStandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at that moment: programs may exchange it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override] # an attribute there
+        """Standard error as it is now."""
+        return sys.stderr
 
 
 def hide_numbers(
