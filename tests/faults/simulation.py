@@ -28,7 +28,7 @@ from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
 from broadcaster.testing import FixedClock
 from tests import quick
-from tests.faults.newsroom import PEOPLE, WORKERS, Newsroom
+from tests.faults.newsroom import PEOPLE, STOPPED_AT, WORKERS, Newsroom
 from tests.faults.simulated import REFUSALS, Fate, SimulatedProvider
 from tests.world import World, make_runtime, phone, populate
 
@@ -67,10 +67,10 @@ _STEPS: list[tuple[int, str, tuple[st.SearchStrategy, ...]]] = [
     (1, "looks_up", ()),
     (2, "is_scheduled", ()),
     (2, "is_reported", (st.integers(0, 20), st.sampled_from(_REPORTS))),
-    (2, "joins", (_PEOPLE,)),
-    (1, "stops", (_PEOPLE,)),
+    (3, "joins", (_PEOPLE,)),
+    (2, "stops", (_PEOPLE, st.sampled_from(list(STOPPED_AT)))),
     (1, "stops_unheard", (_PEOPLE,)),
-    (1, "is_braked", (st.integers(0, 3), st.sampled_from(["pause", "pause", "stop"]))),
+    (2, "is_braked", (st.integers(0, 3), st.sampled_from(["pause", "pause", "pause", "stop"]))),
 ]
 # One rule draws them all: of many rules Hypothesis leaves half out of each run, and without the
 # right ones nothing is ever sent.
