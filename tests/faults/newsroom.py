@@ -53,7 +53,7 @@ _SETTINGS = {
     "BROADCASTER_SENDING__GRACE_MINUTES": "1440",
     "BROADCASTER_SENDING__FAILURE_PERCENT": "0",
 }
-_STOPPED_AT = {
+STOPPED_AT = {
     State.QUEUED: Situation.STOPPED_QUEUED,
     State.CLAIMED: Situation.STOPPED_CLAIMED,
     State.HANDED_OVER: Situation.STOPPED_HANDED_OVER,
@@ -209,10 +209,14 @@ class Newsroom:
         self.stopped.discard(author)
         self.history.unheard.pop(author, None)
 
-    def stops(self, person: int) -> None:
-        """Somebody stops."""
-        author = phone(person)
-        self.seen.update(_STOPPED_AT[one] for one in self.states_of(author) & set(_STOPPED_AT))
+    def stops(self, person: int, amid: State) -> None:
+        """Somebody stops: one of those whose message is in a state, if there is one."""
+        if amid is State.CLAIMED:
+            self.claims(person % WORKERS, 2)
+        everybody = {phone(number): self.states_of(phone(number)) for number in range(PEOPLE)}
+        amidst = [author for author, states in everybody.items() if amid in states]
+        author = amidst[person % len(amidst)] if amidst else phone(person)
+        self.seen.update(STOPPED_AT[one] for one in everybody[author] & set(STOPPED_AT))
         self.world.text(author, "STOP")
         self.history.left.add(author)
         self.stopping.setdefault(author, self.seconds())

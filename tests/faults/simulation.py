@@ -15,6 +15,7 @@ from typing import ClassVar
 import structlog
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
@@ -28,7 +29,7 @@ from broadcaster.storage import schema
 from broadcaster.storage.session import WRITES, make_engine
 from broadcaster.testing import FixedClock
 from tests import quick
-from tests.faults.newsroom import PEOPLE, WORKERS, Newsroom
+from tests.faults.newsroom import PEOPLE, STOPPED_AT, WORKERS, Newsroom
 from tests.faults.simulated import REFUSALS, Fate, SimulatedProvider
 from tests.world import World, make_runtime, phone, populate
 
@@ -59,7 +60,7 @@ _STEPS: list[tuple[int, str, tuple[st.SearchStrategy, ...]]] = [
     (2, "claims", (_WORKERS, _FEW)),
     (1, "hands_over", (_WORKERS, _FEW)),
     (2, "writes_down", (_WORKERS,)),
-    (1, "is_killed", (_WORKERS,)),
+    (2, "is_killed", (_WORKERS,)),
     (3, "goes_round", (_SECONDS,)),
     (1, "passes", (_SECONDS,)),
     (1, "settles", ()),
@@ -67,10 +68,10 @@ _STEPS: list[tuple[int, str, tuple[st.SearchStrategy, ...]]] = [
     (1, "looks_up", ()),
     (2, "is_scheduled", ()),
     (2, "is_reported", (st.integers(0, 20), st.sampled_from(_REPORTS))),
-    (2, "joins", (_PEOPLE,)),
-    (1, "stops", (_PEOPLE,)),
+    (3, "joins", (_PEOPLE,)),
+    (2, "stops", (_PEOPLE, st.sampled_from(list(STOPPED_AT)))),
     (1, "stops_unheard", (_PEOPLE,)),
-    (1, "is_braked", (st.integers(0, 3), st.sampled_from(["pause", "pause", "stop"]))),
+    (2, "is_braked", (st.integers(0, 3), st.sampled_from(["pause", "pause", "pause", "stop"]))),
 ]
 # One rule draws them all: of many rules Hypothesis leaves half out of each run, and without the
 # right ones nothing is ever sent.
@@ -137,6 +138,13 @@ class Played:
     broken: str | None = None
 
 
+# Hypothesis's own way of drawing follows each run with five that differ in a step or two. To find
+# orders of steps that nobody thought of, each run must be another one; so a backend is named here
+# that draws in the same way, by the same seed, and does no more.
+_BACKEND = "unguided"
+AVAILABLE_PROVIDERS[_BACKEND] = f"{HypothesisProvider.__module__}.{HypothesisProvider.__name__}"
+
+
 def open_newsroom(folder: Path) -> Path:
     """Make the newsroom that every run begins with: its people have joined."""
     url = f"sqlite:///{folder}/database.sqlite3"
@@ -178,6 +186,7 @@ def _machine(template: Path) -> type[Run]:
 
 def _settings(runs: int) -> settings:
     return settings(
+        backend=_BACKEND,
         max_examples=runs,
         stateful_step_count=_LENGTH,
         deadline=None,
