@@ -15,7 +15,7 @@ from broadcaster.core.delivery import State, merge
 from broadcaster.core.messages import Accepted, Deferred, Refused, SendOutcome, Unknown
 from broadcaster.core.remedy import Remedy
 from broadcaster.runtime import Runtime
-from broadcaster.services import refusals, settling, statuses
+from broadcaster.services import refusals, restoring, settling, statuses
 from broadcaster.storage import (
     bulletins,
     deliveries,
@@ -62,11 +62,15 @@ def write_down(runtime: Runtime, results: Sequence[Result]) -> None:
     """
     personal = [one for one in results if _is_personal(runtime, one)]
     others = [one for one in results if not _is_personal(runtime, one)] if personal else results
+    has_forgotten = False
     if others:
-        runtime.run(lambda session: _write(session, runtime, others))
+        has_forgotten = runtime.run(lambda session: _write(session, runtime, others))
         _watch_one(runtime, others)
     for one in personal:
-        runtime.run(partial(_write_personal, runtime=runtime, result=one))
+        has_forgotten |= runtime.run(partial(_write_personal, runtime=runtime, result=one))
+    if has_forgotten:
+        # It fell back while requests were under way, by less than a heartbeat perhaps.
+        runtime.run(lambda session: restoring.declare(session, runtime, "hand-overs"))
 
 
 _PERSONAL = frozenset({Remedy.OPT_OUT, Remedy.SUSPEND, Remedy.UNREACHABLE})
@@ -89,11 +93,12 @@ def _remedy(runtime: Runtime, result: Result) -> Remedy | None:
     return runtime.provider.remedy(answer.code) if isinstance(answer, Refused) else None
 
 
-def _write(session: Session, runtime: Runtime, results: Sequence[Result]) -> None:
+def _write(session: Session, runtime: Runtime, results: Sequence[Result]) -> bool:
+    """Write them down; tell whether the database has forgotten a hand-over of them."""
     now = runtime.clock.now()
     outcomes = [_outcome(runtime, one) for one in results]
-    for missed in hand_overs.write_outcomes(session, outcomes, now):
-        _reconsider(session, missed, runtime)
+    missed = hand_overs.write_outcomes(session, outcomes, now)
+    forgotten = [one for one in missed if _reconsider(session, one, runtime)]
     got_further = {one.bulletin_id for one in outcomes if one.state is not State.QUEUED}
     if got_further:
         bulletins.note_progress(session, sorted(got_further), now)
@@ -104,6 +109,7 @@ def _write(session: Session, runtime: Runtime, results: Sequence[Result]) -> Non
     if troubled:
         _slow_down(session, runtime, results)
         _stop(session, runtime, troubled)
+    return bool(forgotten)
 
 
 def _outcome(runtime: Runtime, result: Result) -> Outcome:
@@ -151,17 +157,24 @@ def _refused(runtime: Runtime, of: partial[Outcome], code: int, attempt: int) ->
     return of(state=State.FAILED, error_code=code)
 
 
-def _reconsider(session: Session, missed: Outcome, runtime: Runtime) -> None:
-    """Write down an outcome that came late: its row has changed since it was handed over."""
+def _reconsider(session: Session, missed: Outcome, runtime: Runtime) -> bool:
+    """Write down an outcome that came late: its row has changed since it was handed over.
+
+    Attempts are only counted on. A row with fewer has forgotten this one: then the database is
+    older than what was sent, and that is what is returned.
+    """
     delivery = deliveries.lock(session, missed.delivery_id)
-    if delivery is None or missed.state not in {State.ACCEPTED, State.FAILED}:
-        return
+    if delivery is None:
+        return False
+    is_forgotten = delivery.attempt < missed.attempt
+    if missed.state not in {State.ACCEPTED, State.FAILED}:
+        return is_forgotten
     now = runtime.clock.now()
     current = State(delivery.state)
     before = tallies.key_of(delivery)
     if missed.state is State.ACCEPTED:
         known = delivery.sid in {None, missed.sid}
-        if not known or delivery.attempt != missed.attempt:
+        if not known or delivery.attempt > missed.attempt:
             incidents.note(session, "duplicate", f"delivery {delivery.id}", now)
             _log.error("accepted_twice", delivery=delivery.id)
         if not known and missed.sid is not None:
@@ -173,11 +186,12 @@ def _reconsider(session: Session, missed: Outcome, runtime: Runtime) -> None:
         merged = State.FAILED if same and current in _UNSURE else current
     if merged is current:
         session.flush()
-        return
+        return is_forgotten
     delivery.state, delivery.changed = merged.value, now
     delivery.error_code, delivery.reason = missed.error_code, missed.reason
     session.flush()
     tallies.moved(session, [(before, tallies.key_of(delivery))])
+    return is_forgotten
 
 
 _UNSURE = frozenset({State.UNKNOWN, State.HELD})
@@ -232,14 +246,14 @@ def _stop(session: Session, runtime: Runtime, results: Iterable[Result]) -> None
             )
 
 
-def _write_personal(session: Session, *, runtime: Runtime, result: Result) -> None:
-    """Write a refusal down that tells something about the person."""
+def _write_personal(session: Session, *, runtime: Runtime, result: Result) -> bool:
+    """Write a refusal down that tells something about the person; tell what ``_write`` tells."""
     now = runtime.clock.now()
     subscriber = people.lock(session, result.claim.subscriber_id)
-    for missed in hand_overs.write_outcomes(session, [_outcome(runtime, result)], now):
-        _reconsider(session, missed, runtime)
+    missed = hand_overs.write_outcomes(session, [_outcome(runtime, result)], now)
+    forgotten = [one for one in missed if _reconsider(session, one, runtime)]
     if not isinstance(result.answer, Refused):
-        return
+        return bool(forgotten)
     remedy = _remedy(runtime, result)
     if remedy is Remedy.OPT_OUT:
         statuses.provider_stop(session, runtime, result.claim.delivery_id, result.answer.code)
@@ -248,3 +262,4 @@ def _write_personal(session: Session, *, runtime: Runtime, result: Result) -> No
     else:
         people.suspend(session, subscriber, result.answer.code, now)
         deliveries.suspend(session, subscriber.id, now)
+    return bool(forgotten)

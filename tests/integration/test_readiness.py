@@ -10,8 +10,9 @@ from functools import partial
 import pytest
 
 from broadcaster.core.errors import ListUnreadable
+from broadcaster.core.messages import Accepted, Deferred, Refused
 from broadcaster.runtime import Memory
-from broadcaster.services import brakes, claiming, dispatch, heartbeat, readiness
+from broadcaster.services import brakes, claiming, dispatch, heartbeat, letters, readiness
 from broadcaster.services.comparing import Stage
 from broadcaster.storage import hearing, installation
 from broadcaster.testing import FakeProvider
@@ -310,3 +311,40 @@ def test_a_bulletin_that_goes_on_beside_another_is_held_back_by_the_claim(paused
 
     ready = claiming.claim(paused.runtime, worker="worker", limit=9, may_go=may_go).ready
     assert len(ready) == PEOPLE - 1
+
+
+@pytest.mark.parametrize("code", [None, 21610])
+def test_a_hand_over_that_the_database_forgot_while_its_request_was_under_way_gives_it_away(
+    going, code
+):
+    """Less than a heartbeat was lost, so that number says nothing."""
+    beat(going)
+    with fallen_back(going) as fall_back:
+        handed = going.hand_over(going.claim(limit=2))
+        answers = {
+            ready.claim.delivery_id: going.provider.answer(
+                letters.compose(going.runtime, ready.claim)
+            )
+            for ready, _attempt in handed
+        }
+        fall_back()
+        going.write_down(
+            handed,
+            lambda ready: Refused(code=code) if code else answers[ready.claim.delivery_id],
+        )
+
+        assert is_restored(going)
+        assert going.bulletin_state(1) == ("held", "restored")
+        assert "duplicate" not in going.incidents()
+        assert send(going) == 0
+
+
+def test_an_outcome_that_comes_after_a_later_hand_over_is_no_sign(going):
+    handed = going.hand_over(going.claim())
+    going.write_down(handed, lambda _ready: Deferred(retry_after=0))
+    again = going.hand_over(going.claim())
+    assert [attempt for _ready, attempt in again] == [2] * PEOPLE
+    going.write_down(handed, lambda _ready: Deferred(retry_after=0))
+    going.write_down(again, lambda ready: Accepted(sid=f"SM{ready.claim.delivery_id:032x}"))
+
+    assert not is_restored(going)
