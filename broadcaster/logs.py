@@ -61,15 +61,13 @@ def configure(log: Log) -> None:
 
 
 class _ToStandardError(logging.StreamHandler[TextIO]):
-    """Writes to whatever standard error is at that moment: programs may exchange it."""
+    """Writes to standard error, also where that is another one by now than when this was made."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override] # an attribute there
-        """Standard error as it is now."""
-        return sys.stderr
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event."""
+        if self.stream.closed:
+            self.stream = sys.stderr
+        super().emit(record)
 
 
 def hide_numbers(

@@ -216,7 +216,7 @@ def test_an_export_that_breaks_off_leaves_no_file(newsroom, tmp_path, home):
         database.execute("UPDATE ledger_entries SET leaf = x'7b' WHERE idx = 1")
     database.close()
 
-    done = newsroom("ledger", "export", "--format", "csv", "-o", tmp_path / "out.csv")
+    done = newsroom("ledger", "export", "--format", "bundle", "-o", tmp_path / "out.zip")
 
     assert done.code in {1, 2, 3}
     assert [path.name for path in tmp_path.iterdir()] == ["home"]

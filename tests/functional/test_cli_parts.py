@@ -45,8 +45,8 @@ def test_a_part_is_written_and_verifies_with_and_without_us(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--format csv --list nrc", "--format bundle"),
-        ("--format bundle --list nrc --subject x", "one of them at a time"),
+        ("--format bundle --list nrc --subject x", "one --subject or one --list"),
+        ("--format bundle --event opt_in", "one --subject or one --list"),
         ("--format bundle --subject nrc", "32 hex digits"),
         ("--format bundle --list nobody", "no entry about the list 'nobody'"),
     ],
