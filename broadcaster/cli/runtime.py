@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from broadcaster.bootstrap import build_runtime
+from broadcaster.logs import configure
 from broadcaster.runtime import Runtime
 from broadcaster.settings import load
 from broadcaster.storage import keystate, schema
@@ -18,6 +19,7 @@ from broadcaster.storage import keystate, schema
 _TURN = 0.001
 # So many new objects until the next look.
 _SELDOM = 200_000
+_TROUBLE = "WARNING"
 
 
 def open_runtime(*, live: bool = False, concurrency: int | None = None) -> Runtime:
@@ -35,6 +37,9 @@ def open_runtime(*, live: bool = False, concurrency: int | None = None) -> Runti
     settings = load(live=live)
     if concurrency is not None:
         settings = replace(settings, sending=replace(settings.sending, concurrency=concurrency))
+    # A command says itself what it has done, on standard output; only trouble is worth an event.
+    # What runs for long asks for all of them.
+    configure(replace(settings.log, level=_TROUBLE))
     runtime = build_runtime(settings)
     schema.check(runtime.database)
     with runtime.reading() as session:
