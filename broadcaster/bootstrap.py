@@ -71,7 +71,7 @@ def build_runtime(
         clock=clock or SystemClock(),
         provider=provider or _provider(settings),
         keyring=open_keyring(settings),
-        signer=parse_signer(_needed(settings.secrets.ledger_key, "ledger").reveal()),
+        signer=parse_signer(_needed(settings.secrets.ledger_key, "ledger", settings.home).reveal()),
         vocabulary=_vocabulary(config / "keywords"),
         replies=load_replies(config / "replies"),
         queue=ChunkQueue() if settings.engine == DISTRIBUTED else None,
@@ -85,7 +85,7 @@ def open_keyring(settings: Settings) -> Keyring:
         InvalidInput: there is no master key.
         KeysMismatch: the key store is missing or damaged, or another master key sealed it.
     """
-    master = key_bytes(_needed(settings.secrets.master_key, "master"))
+    master = key_bytes(_needed(settings.secrets.master_key, "master", settings.home))
     read = keystore.reader(keystore.path_of(settings), master)
     return Keyring(master, read(), read)
 
@@ -197,8 +197,11 @@ def _provider(settings: Settings) -> Provider:
     )
 
 
-def _needed(secret: Secret, name: str) -> Secret:
+def _needed(secret: Secret, name: str, home: Path) -> Secret:
     if not secret:
-        message = f"There is no {name} key yet. Make the keys with: broadcaster init"
+        message = (
+            f"There is no {name} key in {home}. If that is not the directory you mean, name it by "
+            "BROADCASTER_HOME; else make the keys with: broadcaster init"
+        )
         raise InvalidInput(message)
     return secret

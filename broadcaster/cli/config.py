@@ -10,7 +10,8 @@ import click
 from broadcaster import settings
 from broadcaster.cli.output import complain, json_option, say, say_json, say_table
 
-_INBOUND = "/webhooks/twilio/inbound"
+# What follows the mark asks Twilio to try again when we were down.
+_INBOUND = "/webhooks/twilio/inbound#rc=5&rp=all"
 
 
 @click.group()

@@ -20,6 +20,7 @@ from broadcaster.ledger.manifest import Part
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.logs import configure
 from broadcaster.providers import witnesses
+from broadcaster.runtime import Runtime
 from broadcaster.services import (
     audit,
     exporting,
@@ -31,7 +32,7 @@ from broadcaster.services import (
 )
 from broadcaster.services.audit import Format
 from broadcaster.services.findings import Finding
-from broadcaster.storage import filing, verification
+from broadcaster.storage import filing, lists, verification
 from broadcaster.storage.filing import Choice
 
 _MOST_SHOWN = 50
@@ -74,9 +75,10 @@ def export(
     choice = Choice(
         since=_moment(since, zone) if since else None,
         until=_moment(until, zone) if until else None,
-        list=list_,
+        list=_list_of(runtime, list_),
         **others,
     )
+    _check_words(runtime, choice)
     part = _part(choice) if form == Format.BUNDLE else None
     if part is None:
         asked = exporting.ask(runtime, Format(form), choice, user_id=None, at_once=None)
@@ -325,6 +327,24 @@ def _moment(text: str, zone: str) -> datetime:
         message = f"'{text}' is no moment; write one such as 2026-03-03T14:00+01:00."
         raise InvalidInput(message) from None
     return when if when.tzinfo is not None else when.replace(tzinfo=ZoneInfo(zone))
+
+
+def _list_of(runtime: Runtime, name: str) -> str:
+    if not name:
+        return ""
+    with runtime.reading() as session:
+        return lists.slug_of(session, name)
+
+
+def _check_words(runtime: Runtime, choice: Choice) -> None:
+    """Refuse what no entry can be filtered by: an empty file would look like an answer."""
+    with runtime.reading() as session:
+        facets = filing.facets(session)
+    for name in filing.Facet._fields:
+        wanted, known = getattr(choice, name), {getattr(one, name) for one in facets} - {""}
+        if wanted and wanted not in known:
+            message = f"No entry has the {name} '{wanted}'. There are: {', '.join(sorted(known))}."
+            raise InvalidInput(message)
 
 
 def _part(choice: Choice) -> Part | None:

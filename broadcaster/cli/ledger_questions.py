@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import click
 
 from broadcaster.cli.output import complain, json_option, say, say_json
@@ -11,6 +13,7 @@ from broadcaster.ledger.fields import format_moment
 from broadcaster.services import allowing, history, proving, rederiving
 from broadcaster.services.allowing import Allowed
 from broadcaster.services.rederiving import Derived
+from broadcaster.storage import lists
 
 
 @click.command("at")
@@ -25,13 +28,16 @@ def at_moment(*, name: str, moment: str, as_json: bool) -> None:
     """
     runtime = open_runtime()
     when = read_moment(moment, runtime.settings.organisation.zone, runtime.clock.now())
+    with runtime.reading() as session:
+        name = lists.slug_of(session, name)
     found = sorted(history.consenting(runtime, name, when))
     if as_json:
         say_json({"list": name, "moment": when.isoformat(), "count": len(found), "subjects": found})
         return
     for subject in found:
         say(subject)
-    complain(f"{len(found):,} on {name} at {when.isoformat()}.")
+    here = when.astimezone(ZoneInfo(runtime.settings.organisation.zone))
+    complain(f"{len(found):,} on {name} at {here.isoformat()}.")
 
 
 @click.command()

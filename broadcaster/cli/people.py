@@ -141,7 +141,7 @@ def imports(number: int | None, *, as_json: bool) -> None:
         say_json(found)
         return
     heads = ("number", "list", "channel", "accepted", "already", "refused", "finished", "reason")
-    rows = [[str(row[head] or "no") for head in heads] for row in found]
+    rows = [["no" if row[head] is None else str(row[head]) for head in heads] for row in found]
     say_table([head.upper() for head in heads], rows)
 
 

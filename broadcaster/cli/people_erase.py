@@ -59,8 +59,11 @@ def erase(*, token: str, reason: str, dry_run: bool, yes: bool, as_json: bool) -
         with runtime.reading() as session:
             _tell(erasing.preview(session, token), as_json=as_json)
         return
-    if not yes:
-        click.confirm("Nothing of this person can be brought back. Go on?", abort=True)
+    with runtime.reading() as session:
+        erasing.check(session, token, reason=reason)
+    if not yes and not click.confirm("Nothing of this person can be brought back. Go on?"):
+        say("Nothing was done.")
+        return
     subscriber_id = runtime.run(
         lambda session: erasing.begin(session, runtime, token, reason=reason, actor=_ACTOR)
     )

@@ -84,6 +84,22 @@ def preview(session: Session, subject: str) -> Holdings:
     return erasing.holdings(session, _present(session, subject))
 
 
+def check(session: Session, subject: str, *, reason: str) -> Subscriber:
+    """Return the person to be forgotten, if that can be for this reason.
+
+    Raises:
+        NotFound: nobody has this token.
+        InvalidInput: there is no reason.
+    """
+    known = people.by_subject(session, subject)
+    if known is None:
+        raise _nobody()
+    if known.erased_at is None and not reason.strip():
+        message = "Say why (--reason): the ledger keeps the reason of every erasure."
+        raise InvalidInput(message)
+    return known
+
+
 def begin(session: Session, runtime: Runtime, subject: str, *, reason: str, actor: str) -> int:
     """End a person's consent and write into the ledger that they are forgotten; return their number.
 
@@ -100,15 +116,9 @@ def begin(session: Session, runtime: Runtime, subject: str, *, reason: str, acto
         NotFound: nobody has this token.
         InvalidInput: there is no reason.
     """
-    known = people.by_subject(session, subject)
-    if known is None:
-        raise _nobody()
-    subscriber = people.lock(session, known.id)
+    subscriber = people.lock(session, check(session, subject, reason=reason).id)
     if subscriber.erased_at is not None:
         return subscriber.id
-    if not reason.strip():
-        message = "Say why: the ledger keeps the reason of every erasure."
-        raise InvalidInput(message)
     now = runtime.clock.now()
     _suppress(session, runtime, subscriber, now)
     act = Act(

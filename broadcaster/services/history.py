@@ -138,7 +138,9 @@ def members(
             elif placed is False:
                 found.pop(one.subject, None)
     if not is_known:
-        message = f"No entry of the ledger is about a list '{name}'."
+        message = (
+            f"No entry of the ledger is about a list '{name}'; 'broadcaster list show' names all."
+        )
         raise NotFound(message)
     return {subject.decode(): index for subject, index in found.items()}
 

@@ -42,6 +42,18 @@ def by_slug(session: Session, slug: str) -> BroadcastList | None:
     ).scalar_one_or_none()
 
 
+def slug_of(session: Session, name: str) -> str:
+    """Return the stable id of a list by its id or its keyword, whatever the case; else the name.
+
+    A list that is not there any more is still in the ledger, by its id.
+    """
+    wanted = name.casefold()
+    known = every(session)
+    found = next((one for one in known if one.slug.casefold() == wanted), None)
+    found = found or next((one for one in known if one.keyword.casefold() == wanted), None)
+    return found.slug if found else name
+
+
 def get_or_add_sender(session: Session, address: Address, now: datetime) -> Sender:
     """Return the sender at this address, making it known if it is new."""
     session.execute(
