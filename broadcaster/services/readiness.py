@@ -28,6 +28,8 @@ _CHECKED_EVERY = 5.0
 _HEARD_EVERY = 60.0
 # For so long a bulletin that is going out goes on while the list cannot be read.
 _DEAF_FOR = 900.0
+# At most so many times in a row, should there be something new each time.
+_HEARD_AGAIN = 4
 # A list that could not be read is not asked for again at once.
 _ASKED_EVERY = 3.0
 
@@ -144,6 +146,20 @@ def _hear_in_turn(runtime: Runtime, wanted: _Wanted, clock: Callable[[], float])
         return True
 
 
+def _hear(runtime: Runtime, senders: Collection[int]) -> None:
+    """Hear what we missed, and what came while that was applied and answered.
+
+    Answers keep to their sender's pace, so after an outage they may take a while; who stopped in
+    the meantime, unheard again, must not get what starts now.
+
+    Raises:
+        Unheard: the list of one of them could not be read.
+    """
+    for _ in range(_HEARD_AGAIN):
+        if not listening.catch_up(runtime, senders):
+            return
+
+
 def _is_current(runtime: Runtime, senders: Collection[int], clock: Callable[[], float]) -> bool:
     """Hear what we missed, and see that nothing was sent that the database knows nothing of.
 
@@ -152,7 +168,7 @@ def _is_current(runtime: Runtime, senders: Collection[int], clock: Callable[[], 
     began = clock()
     # Both ask the provider; side by side, so that a bulletin starts within its second.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        hearing = pool.submit(listening.catch_up, runtime, senders)
+        hearing = pool.submit(_hear, runtime, senders)
         recognising = pool.submit(restoring.recognise, runtime, senders)
         try:
             hearing.result()

@@ -8,14 +8,17 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from sqlalchemy import select
 
+from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.errors import ListUnreadable
 from broadcaster.core.messages import Accepted, Deferred, Refused
 from broadcaster.runtime import Memory
 from broadcaster.services import brakes, claiming, dispatch, heartbeat, letters, readiness
 from broadcaster.services.comparing import Stage
 from broadcaster.storage import hearing, installation
-from broadcaster.testing import FakeProvider
+from broadcaster.storage.models import Delivery
+from broadcaster.testing import FakeProvider, accept
 from tests.backup import kept
 from tests.missed import missed
 from tests.restored import backup, compare, go_on
@@ -348,3 +351,25 @@ def test_an_outcome_that_comes_after_a_later_hand_over_is_no_sign(going):
     going.write_down(again, lambda ready: Accepted(sid=f"SM{ready.claim.delivery_id:032x}"))
 
     assert not is_restored(going)
+
+
+def test_a_stop_that_comes_while_missed_texts_are_answered_is_heard_too(world):
+    """After an outage the answers take their time, and the list is read again after them."""
+    for number in range(3):
+        world.text(phone(number), "NRC AAN")
+    missed(world, phone(7), "NRC AAN", ago=30)
+    number = world.bulletin()
+
+    def answer(message):
+        if message.recipient.wire == phone(7):
+            # Its webhook gets lost, as that of the text that is being answered did.
+            missed(world, phone(0), "NRC UIT", ago=0)
+        return accept(message)
+
+    world.provider.answer = answer
+    world.start()
+
+    assert world.bulletin_state(number)[0] == BulletinState.SENDING
+    with world.runtime.reading() as session:
+        audience = session.execute(select(Delivery.subscriber_id)).scalars().all()
+    assert len(audience) == 3  # the first one left, the seventh joined

@@ -63,7 +63,7 @@ class Keeper:
         self._traced: set[str] = set()
         self._ended: set[str] = set()
         self._is_full = False
-        self._had_room = 0.0
+        self._could_start = 0.0
 
     def lay_crash_points(self, blows: tuple[Disturbance, ...]) -> None:
         """Start the targets of crash points again, under a tracer that kills them."""
@@ -100,13 +100,16 @@ class Keeper:
         if product.name in self._traced:
             self._traced.discard(product.name)
             self.struck[Kind.CRASH_POINT] += 1
-        elif not self._had_no_room(product):
+        elif not self._could_not_start(product):
             self.died.append(f"{product.name} ended with {product.exit_code}")
         self._start_again(product, _RESTART_AFTER)
 
-    def _had_no_room(self, product: Program) -> bool:
-        """Tell whether a process may end: the disk is full, or was when it wanted to start."""
-        began_before = product.started < self._had_room and not product.got_ready
+    def _could_not_start(self, product: Program) -> bool:
+        """Tell whether a process may end: the disk is full, or it wanted to start while that was so.
+
+        Or while the database was away: a command says so and ends, and its keeper starts it again.
+        """
+        began_before = product.started < self._could_start and not product.got_ready
         return self._is_full or began_before
 
     def _start_again(self, product: Program, after: float) -> None:
@@ -166,6 +169,7 @@ class Keeper:
         # On a full disk it could not start; whoever empties the disk starts it.
         if not self._is_full:
             cluster.ensure()
+            self._could_start = time.monotonic()
 
     def _fill_disk(self, seconds: float) -> None:
         self._is_full = True
@@ -177,7 +181,7 @@ class Keeper:
         if self._stage.cluster is not None:
             self._stage.cluster.ensure()
         self._is_full = False
-        self._had_room = time.monotonic()
+        self._could_start = time.monotonic()
 
 
 def _wait_until_ready_or_killed(target: Program) -> None:
