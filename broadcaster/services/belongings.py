@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from cryptography.exceptions import InvalidTag
 
+from broadcaster.core.errors import KeyGone
 from broadcaster.core.sealing import open_text
 from broadcaster.ledger import canonical
 from broadcaster.ledger.entry import ConsentEntry, Entry, evidence_commitment
@@ -112,6 +113,10 @@ class Belongings:
         try:
             key = self._key(kept.key_wrapped)
             private = canonical.parse(open_text(key, kept.sealed).encode())
+        except KeyGone:
+            # An older copy of the database, from before its person was erased.
+            self.erased += 1
+            return None
         except (InvalidTag, ValueError, LedgerError):
             return "does not open under its person's key"
         if not isinstance(private, dict):
