@@ -48,7 +48,7 @@ def test_a_part_is_written_and_verifies_with_and_without_us(
         ("--format bundle --list nrc --subject x", "one --subject or one --list"),
         ("--format bundle --event opt_in", "one --subject or one --list"),
         ("--format bundle --subject nrc", "32 hex digits"),
-        ("--format bundle --list nobody", "no entry about the list 'nobody'"),
+        ("--format bundle --list nobody", "No entry has the list 'nobody'"),
     ],
 )
 def test_a_part_that_cannot_be_is_refused_and_nothing_written(newsroom, tmp_path, words, said):

@@ -159,7 +159,7 @@ def auditor(site):
 def test_the_ledgers_page_gives_size_key_and_the_way_to_check(site, auditor):
     page = auditor.get("/ledger").text
     assert "news.example.org/ledger+" in page
-    assert "python -m broadcaster.ledger verify" in page
+    assert "python3 ledger.zip --vkey" in page
 
 
 @pytest.mark.parametrize(
