@@ -22,12 +22,12 @@ from broadcaster.ledger.entry import (
     evidence_commitment,
     parse,
 )
-from broadcaster.ledger.errors import LedgerError, MalformedKey, PackError
+from broadcaster.ledger.errors import MalformedKey, PackError
 from broadcaster.ledger.fields import parse_moment
 from broadcaster.ledger.keys import NoteKey, decode_base64, parse_vkey
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.ledger.proof import verify_inclusion
-from broadcaster.ledger.report import Report, Step
+from broadcaster.ledger.report import Report, carry_out
 
 PACK_VERSION = "broadcaster/evidence/1"
 MAX_PACK_BYTES = 256 * 1024 * 1024
@@ -83,14 +83,7 @@ class _Verification:
             ("private parts", self._check_private_parts),
             ("messages", self._check_messages),
         ]
-        steps: list[Step] = []
-        for name, check in checks:
-            try:
-                steps.append(Step(name=name, ok=True, detail=check()))
-            except LedgerError as error:
-                steps.append(Step(name=name, ok=False, detail=str(error)))
-                break
-        return Report(steps=tuple(steps))
+        return carry_out(checks)
 
     def _read(self) -> str:
         self._pack = _parse(self._data)

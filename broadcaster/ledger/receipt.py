@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from broadcaster.ledger.checkpoint import Checkpoint, open_checkpoint
 from broadcaster.ledger.entry import parse
-from broadcaster.ledger.errors import LedgerError, MalformedReceipt
+from broadcaster.ledger.errors import MalformedReceipt
 from broadcaster.ledger.keys import NoteKey, decode_base64
 from broadcaster.ledger.merkle import HASH_SIZE, leaf_hash
 from broadcaster.ledger.note import MAX_NOTE_BYTES
 from broadcaster.ledger.proof import verify_inclusion
-from broadcaster.ledger.report import Report, Step
+from broadcaster.ledger.report import Report, carry_out
 
 HEADER = "c2sp.org/tlog-proof@v1"
 #: What a receipt's file is called.
@@ -119,14 +119,7 @@ class _Verification:
             ("entry", self._check_entry),
             ("inclusion", self._check_inclusion),
         ]
-        steps: list[Step] = []
-        for name, check in checks:
-            try:
-                steps.append(Step(name=name, ok=True, detail=check()))
-            except LedgerError as error:
-                steps.append(Step(name=name, ok=False, detail=str(error)))
-                break
-        return Report(steps=tuple(steps))
+        return carry_out(checks)
 
     def _read(self) -> str:
         self._receipt = parse_receipt(self._data)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from broadcaster.ledger.errors import LedgerError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +76,19 @@ def _visible(line: str) -> str:
     return "".join(
         mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line
     )
+
+
+def carry_out(checks: Sequence[tuple[str, Callable[[], str]]]) -> Report:
+    """Take steps in their order, up to the first that fails.
+
+    Args:
+        checks: The name of each step, and what says in a sentence what it found or raises why not.
+    """
+    steps: list[Step] = []
+    for name, check in checks:
+        try:
+            steps.append(Step(name=name, ok=True, detail=check()))
+        except LedgerError as error:
+            steps.append(Step(name=name, ok=False, detail=str(error)))
+            break
+    return Report(steps=tuple(steps))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from broadcaster.core.address import Address
 from broadcaster.core.sealing import Keyring, seal_address
 from broadcaster.storage import keystate
-from broadcaster.storage.models import CarrierBlock, Delivery, Subscriber, Subscription
+from broadcaster.storage.models import CarrierBlock, Subscriber, Subscription
 from broadcaster.storage.upsert import insert
 
 _SUBJECT_BYTES = 16
@@ -93,14 +93,6 @@ def lock(session: Session, subscriber_id: int) -> Subscriber:
     return session.execute(
         select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update(key_share=True)
     ).scalar_one()
-
-
-def lock_by_delivery(session: Session, delivery_id: int) -> None:
-    """Lock the person a delivery is for until the transaction ends."""
-    of_it = select(Delivery.subscriber_id).where(Delivery.id == delivery_id).scalar_subquery()
-    session.execute(
-        select(Subscriber.id).where(Subscriber.id == of_it).with_for_update(key_share=True)
-    )
 
 
 def suspend(session: Session, subscriber: Subscriber, code: int, now: datetime) -> None:
