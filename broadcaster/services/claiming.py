@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from time import monotonic
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Runtime
 from broadcaster.services import heartbeat
 from broadcaster.services.pace import pace_of

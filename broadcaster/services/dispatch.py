@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import takewhile
-from time import monotonic
 from typing import NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from broadcaster.core.uptime import monotonic
 from broadcaster.ports import Connection
 from broadcaster.runtime import Runtime
 from broadcaster.services import claiming, letters, outcomes, readiness

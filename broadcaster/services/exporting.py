@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
 import structlog
 from sqlalchemy.orm import Session
 
 from broadcaster.core.errors import BroadcasterError, NotFound
+from broadcaster.core.uptime import monotonic
 from broadcaster.ledger.errors import LedgerError
 from broadcaster.ledger.manifest import Part
 from broadcaster.runtime import Runtime

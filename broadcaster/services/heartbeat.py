@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
 import structlog
 from sqlalchemy.orm import Session
 
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Runtime
 from broadcaster.services import restoring
 from broadcaster.storage import installation

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
-from time import monotonic
 
+from broadcaster.core.uptime import monotonic
 from broadcaster.ports import Connection
 from broadcaster.services.letters import Letter
 from broadcaster.services.outcomes import Result

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from time import monotonic
 
 import structlog
 from sqlalchemy.orm import Session
@@ -36,6 +35,7 @@ from broadcaster.core.messages import (
     Unknown,
 )
 from broadcaster.core.segments import MAX_CHARACTERS, count_characters
+from broadcaster.core.uptime import monotonic
 from broadcaster.ports import Connection
 from broadcaster.runtime import Runtime
 from broadcaster.services import inbound, settling

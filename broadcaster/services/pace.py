@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from time import monotonic
 
 from sqlalchemy.orm import Session
 
 from broadcaster.core.address import Channel
 from broadcaster.core.segments import count
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Runtime
 from broadcaster.storage import pacing
 from broadcaster.storage.models import Sender

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from time import monotonic
 
 import structlog
 
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Memory
 from broadcaster.storage.pacing import LEAD
 

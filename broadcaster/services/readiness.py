@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from time import monotonic
 from typing import NamedTuple
 
 from broadcaster.core.errors import ListUnreadable, Unheard
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Runtime
 from broadcaster.services import listening, restoring
 from broadcaster.storage import bulletins, verification

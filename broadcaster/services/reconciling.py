@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from time import monotonic
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -25,6 +24,7 @@ from broadcaster.core.delivery import State, merge, state_of
 from broadcaster.core.errors import ListUnreadable
 from broadcaster.core.lookup import Finding, Found, Request
 from broadcaster.core.messages import Listed
+from broadcaster.core.uptime import monotonic
 from broadcaster.ports import Connection
 from broadcaster.runtime import Memory, Runtime, Sighting
 from broadcaster.services import settling, statuses

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from time import monotonic
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -20,6 +19,7 @@ from broadcaster.core.address import Address, Channel
 from broadcaster.core.errors import ListUnreadable
 from broadcaster.core.lookup import CLOCK_SLACK
 from broadcaster.core.sealing import open_address
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Canary, Runtime
 from broadcaster.storage import incidents, installation, unknowns
 from broadcaster.storage.unknowns import Requested

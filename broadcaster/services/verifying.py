@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
-from time import monotonic
 
 import structlog
 from sqlalchemy.orm import Session
 
 from broadcaster.core.bulletin import HeldReason
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Runtime
 from broadcaster.services import checking
 from broadcaster.services.findings import Finding

@@ -20,6 +20,8 @@ from broadcaster.storage.models import Delivery, Tally
 _UNCOUNTED = frozenset({State.QUEUED, State.CLAIMED, State.HANDED_OVER})
 _FOLD_ABOVE = 200
 _FOLD_AT_ONCE = 20_000
+# More than all workers together write between two looks.
+_RECENT = 20_000
 
 
 class Key(NamedTuple):
@@ -91,10 +93,18 @@ def forget(session: Session, bulletin_id: int) -> None:
 
 
 def grown(session: Session) -> list[int]:
-    """Return the bulletins whose differences have become many."""
+    """Return the bulletins whose differences have become many.
+
+    Only those that were counted lately can have: years of others are not looked at.
+    """
+    newest = session.execute(select(func.max(Tally.id))).scalar_one() or 0
+    lately = select(Tally.bulletin_id).where(Tally.id > newest - _RECENT).distinct()
     return list(
         session.execute(
-            select(Tally.bulletin_id).group_by(Tally.bulletin_id).having(func.count() > _FOLD_ABOVE)
+            select(Tally.bulletin_id)
+            .where(Tally.bulletin_id.in_(lately))
+            .group_by(Tally.bulletin_id)
+            .having(func.count() > _FOLD_ABOVE)
         ).scalars()
     )
 

@@ -7,7 +7,6 @@ import shutil
 import threading
 import time
 from functools import partial
-from time import monotonic
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +16,7 @@ from sqlalchemy import select, update
 from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import OPEN, State
 from broadcaster.core.messages import Accepted, Deferred, Refused, Unknown
+from broadcaster.core.uptime import monotonic
 from broadcaster.ledger.entry import Event, parse
 from broadcaster.services import brakes, claiming, dispatch, tending
 from broadcaster.storage import audience, deliveries, ledger

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from time import monotonic
 
 import pytest
 from sqlalchemy import select, update
@@ -21,6 +20,7 @@ from broadcaster.core.messages import (
     Unknown,
 )
 from broadcaster.core.segments import count
+from broadcaster.core.uptime import monotonic
 from broadcaster.runtime import Memory
 from broadcaster.services import inbound, listening, starting
 from broadcaster.storage import hearing, incidents, people

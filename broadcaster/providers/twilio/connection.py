@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from time import monotonic
 
 from twilio.base.exceptions import (  # type: ignore[import-untyped] # ships no types
     TwilioRestException,
@@ -23,6 +22,7 @@ from broadcaster.core.messages import (
     SendOutcome,
     Unknown,
 )
+from broadcaster.core.uptime import monotonic
 from broadcaster.providers.twilio.listing import read_messages
 from broadcaster.providers.twilio.reasons import reason_of
 from broadcaster.providers.twilio.transport import (

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from time import monotonic
 from urllib.parse import quote_plus, urlencode
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+
+from broadcaster.core.uptime import monotonic
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded"
 # A bulletin's text is long, and the same for everybody.

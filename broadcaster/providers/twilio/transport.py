@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache, partial
-from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -23,6 +22,7 @@ from twilio.http.async_http_client import (  # type: ignore[import-untyped] # sh
 )
 from twilio.http.response import Response  # type: ignore[import-untyped] # ships no types
 
+from broadcaster.core.uptime import monotonic
 from broadcaster.providers.twilio.api_base import lead
 from broadcaster.providers.twilio.form import Form
 
