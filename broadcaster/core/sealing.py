@@ -22,8 +22,8 @@ from broadcaster.core.errors import KeyGone
 from broadcaster.core.keytable import KEY_BYTES, KeyTable, derive
 
 _NONCE_BYTES = 12
-# What a new subject takes: a key, and a nonce for its address.
-_DRAWN_BYTES = KEY_BYTES + _NONCE_BYTES
+# What a new subject takes: a key; nonces for itself, its address and its first words; a leaf.
+_DRAWN = struct.Struct(f">{KEY_BYTES}s{_NONCE_BYTES}s{_NONCE_BYTES}s{_NONCE_BYTES}sH")
 # Which leaf of the table's tree a subject's key is wrapped under, and in which version.
 _PLACE = struct.Struct(">HI")
 # A subject's key as it was wrapped before there was a table: it names no leaf.
@@ -109,21 +109,31 @@ class Keyring:
 
     def wrap(self, key: bytes, leaf: int) -> bytes:
         """Wrap a subject's key under the newest key of a leaf, for storing."""
+        return self._wrap(key, leaf, os.urandom(_NONCE_BYTES))
+
+    def _wrap(self, key: bytes, leaf: int, nonce: bytes) -> bytes:
         place = _PLACE.pack(leaf, self._table.newest(leaf))
-        return place + _seal(self._cipher(place), key, b"subject-key" + place)
+        sealed = self._cipher(place).encrypt(nonce, key, b"subject-key" + place)
+        return place + nonce + sealed
 
     def new_subjects(self, addresses: Sequence[Address]) -> Iterator[NewSubject]:
-        """Make keys for many subjects at once, and seal the address of each."""
-        drawn = os.urandom(len(addresses) * _DRAWN_BYTES)
-        for start, address in zip(range(0, len(drawn), _DRAWN_BYTES), addresses, strict=True):
-            key = drawn[start : start + KEY_BYTES]
-            nonce, cipher = drawn[start + KEY_BYTES : start + _DRAWN_BYTES], AESGCM(key)
+        """Make keys for many subjects at once, and seal the address of each.
+
+        One request for randomness is for all of them: a request for each takes longer than sealing.
+        """
+        drawn = _DRAWN.iter_unpack(os.urandom(len(addresses) * _DRAWN.size))
+        for address, (key, for_key, for_address, for_text, number) in zip(
+            addresses, drawn, strict=True
+        ):
+            leaf, cipher = number % keytree.LEAVES, AESGCM(key)
             purpose = _address_purpose(address.channel.value)
             yield NewSubject(
                 key,
-                self.wrap_anywhere(key),
-                nonce + cipher.encrypt(nonce, address.value.encode(), purpose),
+                self._wrap(key, leaf, for_key),
+                leaf,
+                for_address + cipher.encrypt(for_address, address.value.encode(), purpose),
                 cipher,
+                for_text,
             )
 
     def unwrap(self, wrapped: bytes) -> bytes:
@@ -174,16 +184,19 @@ class Keyring:
 
 @dataclass(slots=True)
 class NewSubject:
-    """A subject's key, bare and wrapped, and the address sealed under it."""
+    """A subject's key, bare and wrapped under a leaf, and the address sealed under it."""
 
     key: bytes = field(repr=False)
     wrapped: bytes = field(repr=False)
+    leaf: int
     address_sealed: bytes = field(repr=False)
     _cipher: AESGCM = field(repr=False)
+    _nonce: bytes = field(repr=False)
 
     def seal_text(self, text: str) -> bytes:
-        """Seal words or evidence."""
-        return _seal(self._cipher, text.encode(), b"text")
+        """Seal words or evidence, once: what comes after it has to be sealed with another nonce."""
+        nonce, self._nonce = self._nonce, os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, text.encode(), b"text")
 
 
 def place_of(wrapped: bytes) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from broadcaster.core.sealing import Keyring, leaf_of, seal_text
+from broadcaster.core.sealing import Keyring, seal_text
 from broadcaster.ledger.entry import (
     Channel,
     ConsentEntry,
@@ -20,10 +20,11 @@ from broadcaster.ledger.entry import (
 from broadcaster.ledger.stencil import Stencil, random_ids
 from broadcaster.runtime import Runtime
 from broadcaster.services import documents
-from broadcaster.services.preparing import Batch, Candidate, Sealed
+from broadcaster.services.preparing import Batch, Candidate
 from broadcaster.services.recording import BASIS, PURPOSE, VALIDITY
 from broadcaster.services.vetting import Order, Verdict
 from broadcaster.storage import enrolling, ledger
+from broadcaster.storage.filing import Facet, facet_of
 
 RULE = "import-with-proof@1"
 # What a language tag says where the language is not known (BCP 47).
@@ -61,14 +62,15 @@ def admit(
         else:
             subject, prev = known.subject, known.last_entry
             who, commitment = _sealed_for(runtime.keyring, one, known)
-        leaf = stencils[one.wording].leaf(
+        stencil, facet = stencils[one.wording]
+        leaf = stencil.leaf(
             evidence=commitment,
             id_=new.entry_id,
             occurred=one.occurred,
             prev=prev,
             subject=subject,
         )
-        leaves.append(ledger.Leaf(data=leaf, subject=subject))
+        leaves.append(ledger.Leaf(leaf, subject, facet))
         joining.append((who, one.wording))
     first = ledger.append(session, leaves, now)
     enrolling.join(session, order.list_id, joining, first, now)
@@ -82,13 +84,8 @@ def _add_new(
     for at, known in verdict.admitted:
         if known is None:
             key, new = batch.candidates[at].key, batch.sealed[at]
-            people.append(_person(key, new))
+            people.append(enrolling.Person(new.subject, key, new.address, new.wrapped, new.leaf))
     return enrolling.add_people(session, order.channel.value, people, now)
-
-
-def _person(key: bytes, new: Sealed) -> enrolling.Person:
-    leaf = leaf_of(new.wrapped)
-    return enrolling.Person(new.subject, key, new.address, new.wrapped, leaf)
 
 
 def _sealed_for(
@@ -108,15 +105,16 @@ def _stencils(
     *,
     verdict: Verdict,
     now: datetime,
-) -> dict[str, Stencil]:
-    """Log each wording, and lay out the entries of those who agreed to it."""
+) -> dict[str, tuple[Stencil, Facet]]:
+    """Log each wording, and lay out the entries of those who agreed to it; they are filed alike."""
     config = documents.log_register_entry(session, runtime.settings.organisation, now)
     stencils = {}
     used = [batch.candidates[at].wording for at, _known in verdict.admitted]
     for wording in dict.fromkeys(used):
         if wording in batch.wordings:
             documents.log_once(session, DocumentKind.NOTICE, batch.wordings[wording], now)
-        stencils[wording] = Stencil(_model(order, wording, config, now))
+        model = _model(order, wording, config, now)
+        stencils[wording] = Stencil(model), facet_of(model.to_bytes())
     return stencils
 
 

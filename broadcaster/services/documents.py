@@ -25,7 +25,7 @@ def log_once(session: Session, kind: DocumentKind, text: str, now: datetime) -> 
         leaf = DocumentEntry(
             id=str(uuid.uuid4()), kind=kind, sha256=sha256, text=text, recorded=now
         )
-        index = ledger.append(session, [ledger.Leaf(data=leaf.to_bytes())], now)
+        index = ledger.append(session, [ledger.Leaf(leaf.to_bytes())], now)
         ledger.add_document(session, sha256=sha256, kind=kind.value, text=text, entry=index)
     return sha256
 

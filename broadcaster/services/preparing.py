@@ -6,6 +6,7 @@ costs as much as storing it.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -93,6 +94,7 @@ class Sealed(NamedTuple):
         entry_id: a random id for the entry.
         subject: a random id for the person.
         wrapped: their key, wrapped.
+        leaf: under which leaf of the key tree.
         address: their address, sealed.
         evidence: the evidence, sealed.
         commitment: what the entry says of it.
@@ -101,6 +103,7 @@ class Sealed(NamedTuple):
     entry_id: str
     subject: str
     wrapped: bytes
+    leaf: int
     address: bytes
     evidence: bytes
     commitment: str
@@ -207,6 +210,8 @@ def _portable(table: KeyTable) -> KeyTable:
 def _work(connection: Connection, master_key: bytes, table: KeyTable, task: Task) -> None:
     """Prepare batches and send them; the last word is nothing, or what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Rows come and go by the thousand, none of them in a circle: looking for garbage finds none.
+    gc.disable()
     ready: Queue[Batch | BroadcasterError | None] = Queue(_WAITING)
     # A batch waits in the line until it is taken; meanwhile the next ones are prepared.
     Thread(target=_send, args=(connection, ready), daemon=True).start()
@@ -316,7 +321,15 @@ def _seal(keyring: Keyring, channel: Channel, candidates: Sequence[Candidate]) -
         commitment = commit_to(new.key, one.private.encode())
         evidence_sealed = new.seal_text(one.private)
         made.append(
-            Sealed(entry_id, subject, new.wrapped, new.address_sealed, evidence_sealed, commitment)
+            Sealed(
+                entry_id,
+                subject,
+                new.wrapped,
+                new.leaf,
+                new.address_sealed,
+                evidence_sealed,
+                commitment,
+            )
         )
     return made
 

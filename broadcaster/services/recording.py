@@ -98,9 +98,7 @@ def record(
     for change in changes:
         target = None if change.list == ALL_LISTS else targets[change.list]
         entry = _entry(act, change, target, config=config, commitment=commitment, now=now)
-        index = ledger.append(
-            session, [ledger.Leaf(data=entry.to_bytes(), subject=act.subscriber.subject)], now
-        )
+        index = ledger.append(session, [ledger.Leaf(entry.to_bytes(), act.subscriber.subject)], now)
         act.subscriber.last_entry = index
         session.add(
             Evidence(entry=index, subscriber_id=act.subscriber.id, sealed=seal_text(key, private))

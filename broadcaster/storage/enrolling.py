@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, func, select, text
+from sqlalchemy import BindParameter, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from broadcaster.storage import bulk
@@ -24,6 +25,8 @@ from broadcaster.storage.models import (
 # Pages kept in memory, in KiB, and pages that the write-ahead log may hold before they are put into
 # the file: people are found by a keyed hash, so each of them changes another page.
 _SQLITE_PRAGMAS = ("PRAGMA cache_size=-65536", "PRAGMA wal_autocheckpoint=16384")
+# Fewer people in a row than these get a statement each.
+_FEW = 50
 
 
 class Known(NamedTuple):
@@ -185,9 +188,28 @@ def join(
         ("subscriber_id", "list_id", "state", "entry", "notice", "since"),
         [(one.id, list_id, "in", entry, told, since) for entry, (one, told) in numbered],
     )
-    bulk.update_by_id(
-        session, Subscriber, "last_entry", [(entry, one.id) for entry, (one, _told) in numbered]
-    )
+    _note_last_entries(session, [(entry, one.id) for entry, (one, _told) in numbered])
+
+
+def _note_last_entries(session: Session, pairs: Sequence[tuple[int, int]]) -> None:
+    """Write down the newest entry of each person, from pairs of entry and id.
+
+    Whoever is new has an id next to the one before, as their entries are next to each other; one
+    statement is enough for all of these.
+    """
+    others: list[tuple[int, int]] = []
+    for apart, grouped in groupby(pairs, key=lambda pair: pair[0] - pair[1]):
+        run = list(grouped)
+        if len(run) < _FEW:
+            others += run
+            continue
+        session.execute(
+            update(Subscriber)
+            .where(Subscriber.id.between(run[0][1], run[-1][1]))
+            .values(last_entry=Subscriber.id + apart)
+            .execution_options(synchronize_session=False)
+        )
+    bulk.update_by_id(session, Subscriber, "last_entry", others)
 
 
 def _these(ids: Collection[int]) -> BindParameter[Any]:

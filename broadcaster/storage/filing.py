@@ -12,11 +12,12 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, delete, or_, select, union_all
 from sqlalchemy.orm import Session
 
+from broadcaster.storage import bulk
 from broadcaster.storage.models import LedgerEntry, LedgerFacet, LedgerHead, LedgerIndex
 from broadcaster.storage.upsert import insert
 
@@ -103,28 +104,30 @@ def facet_of(leaf: bytes) -> Facet:
         return Facet("unreadable")
 
 
-def file(session: Session, first: int, leaves: Iterable[bytes], now: datetime) -> None:
-    """File entries that are being appended, from an index on."""
+def file(session: Session, first: int, found: Sequence[Facet], now: datetime) -> None:
+    """File entries that are being appended, from an index on, each under its facet."""
+    numbers = _keep(session, found)
+    recorded = bulk.bound(session, LedgerIndex.recorded, now)
     _write(
         session,
-        [(first + offset, facet_of(leaf), now) for offset, leaf in enumerate(leaves)],
+        [(idx, numbers[facet], recorded) for idx, facet in enumerate(found, start=first)],
     )
 
 
-def _write(session: Session, rows: Sequence[tuple[int, Facet, datetime]]) -> None:
-    for facet in {facet for _idx, facet, _recorded in rows}:
+def _keep(session: Session, found: Iterable[Facet]) -> dict[Facet, int]:
+    """Keep facets that there were not yet; return the number of each."""
+    numbers = {facet: facet.number for facet in set(found)}
+    for facet, number in numbers.items():
         session.execute(
             insert(session, LedgerFacet)
-            .values(id=facet.number, **facet._asdict())
+            .values(id=number, **facet._asdict())
             .on_conflict_do_nothing(index_elements=["id"])
         )
-    session.execute(
-        LedgerIndex.__table__.insert(),  # type: ignore[attr-defined]
-        [
-            {"idx": idx, "facet": facet.number, "recorded": recorded}
-            for idx, facet, recorded in rows
-        ],
-    )
+    return numbers
+
+
+def _write(session: Session, rows: Sequence[tuple[int, int, Any]]) -> None:
+    bulk.insert(session, LedgerIndex, ("idx", "facet", "recorded"), rows)
 
 
 def file_anew(session: Session) -> int:
@@ -142,7 +145,18 @@ def file_anew(session: Session) -> int:
         .limit(_FILED_AT_ONCE)
     ).all():
         after = rows[-1].idx
-        _write(session, [(row.idx, facet_of(row.leaf), row.recorded) for row in rows])
+        found = [facet_of(row.leaf) for row in rows]
+        numbers = _keep(session, found)
+        moments = {
+            row.recorded: bulk.bound(session, LedgerIndex.recorded, row.recorded) for row in rows
+        }
+        _write(
+            session,
+            [
+                (row.idx, numbers[facet], moments[row.recorded])
+                for row, facet in zip(rows, found, strict=True)
+            ],
+        )
         filed += len(rows)
     return filed
 

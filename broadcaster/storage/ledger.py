@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -16,17 +16,18 @@ from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, Ledger
 from broadcaster.storage.upsert import insert
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One entry about to be appended.
 
     Args:
         data: the exact bytes.
         subject: whose entry it is; None for a document.
+        facet: what it is filed under, where that is known already; else its bytes are asked.
     """
 
     data: bytes
     subject: str | None = None
+    facet: filing.Facet | None = None
 
 
 def lock(session: Session) -> LedgerHead:
@@ -55,7 +56,8 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
             for number, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True), start=first)
         ],
     )
-    filing.file(session, first, [leaf.data for leaf in leaves], now)
+    facets = [leaf.facet or filing.facet_of(leaf.data) for leaf in leaves]
+    filing.file(session, first, facets, now)
     tiles.complete(session, first, first + len(leaves))
     grown = Frontier.from_bytes(head.frontier).extend(hashes)
     session.execute(
