@@ -24,6 +24,9 @@ from broadcaster.core.keytable import KEY_BYTES, KeyTable, derive
 _NONCE_BYTES = 12
 # What a new subject takes: a key; nonces for itself, its address and its first words; a leaf.
 _DRAWN = struct.Struct(f">{KEY_BYTES}s{_NONCE_BYTES}s{_NONCE_BYTES}s{_NONCE_BYTES}sH")
+# Under how many leaves the keys of one batch are wrapped: who is forgotten costs those who share
+# theirs a new wrapping, so no leaf may get many.
+_NEIGHBOURS = 256
 # Which leaf of the table's tree a subject's key is wrapped under, and in which version.
 _PLACE = struct.Struct(">HI")
 # A subject's key as it was wrapped before there was a table: it names no leaf.
@@ -120,12 +123,15 @@ class Keyring:
         """Make keys for many subjects at once, and seal the address of each.
 
         One request for randomness is for all of them: a request for each takes longer than sealing.
+        Their leaves are neighbours, so that the database's index of leaves, too, changes in few
+        places; that they came together is no secret.
         """
+        first = secrets.randbelow(keytree.LEAVES)
         drawn = _DRAWN.iter_unpack(os.urandom(len(addresses) * _DRAWN.size))
         for address, (key, for_key, for_address, for_text, number) in zip(
             addresses, drawn, strict=True
         ):
-            leaf, cipher = number % keytree.LEAVES, AESGCM(key)
+            leaf, cipher = (first + number % _NEIGHBOURS) % keytree.LEAVES, AESGCM(key)
             purpose = _address_purpose(address.channel.value)
             yield NewSubject(
                 key,

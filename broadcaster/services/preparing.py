@@ -13,6 +13,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from json.encoder import encode_basestring
 from multiprocessing.connection import Connection
@@ -74,6 +75,7 @@ class Candidate(NamedTuple):
         line: where it stands in the file.
         number: the person's.
         key: their blind index.
+        elsewhere: their blind index on each other channel, in order.
         wording: hash of the words they agreed to.
         occurred: when, as entries write it.
         private: the evidence, as canonical JSON.
@@ -82,6 +84,7 @@ class Candidate(NamedTuple):
     line: int
     number: str
     key: bytes
+    elsewhere: tuple[bytes, ...]
     wording: str
     occurred: str
     private: str
@@ -155,6 +158,12 @@ class _Window:
     candidates: list[Candidate] = field(default_factory=list)
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
     wordings: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def others_than(channel: Channel) -> tuple[Channel, ...]:
+    """Return the other channels, in order."""
+    return tuple(one for one in Channel if one is not channel)
 
 
 def batches(keyring: Keyring, task: Task, *, sealing: bool = True) -> Iterator[Batch]:
@@ -246,11 +255,13 @@ def _read(keyring: Keyring, task: Task, rows: Sequence[Row]) -> _Window:
         if wording is None:
             wording = hashes[claim.wording] = _hash_of(claim.wording, found.wordings)
         address = Address(task.channel, claim.number)
+        others = [Address(channel, claim.number) for channel in others_than(task.channel)]
         found.candidates.append(
             Candidate(
                 row.line,
                 claim.number,
                 keyring.blind_index(address),
+                tuple(map(keyring.blind_index, others)),
                 wording,
                 format_moment(claim.occurred),
                 evidence(task.sheet.sha256, row.line, claim, address, wording),

@@ -14,7 +14,7 @@ from broadcaster.core.address import Address, Channel
 from broadcaster.core.importing import MOST_WORDINGS, Refusal
 from broadcaster.core.sealing import Keyring
 from broadcaster.ledger.entry import DocumentKind
-from broadcaster.services.preparing import Batch, Candidate
+from broadcaster.services.preparing import Batch, Candidate, others_than
 from broadcaster.storage import enrolling, ledger, suppressions
 
 #: Tells which numbers, by blind index, an earlier row of the same file has brought, given also by
@@ -82,8 +82,19 @@ def vet(
     candidates = batch.candidates
     facts = _look(session, keyring, order, candidates, brought=brought, locked=locked)
     verdict = Verdict()
+    suspects = facts.suspects()
     for place, one in enumerate(candidates):
         person = facts.known.get(one.key)
+        if (
+            person is None
+            and one.number not in suspects
+            and one.key not in facts.brought
+            and one.wording in wordings
+        ):
+            # Nearly always: somebody of whom we know nothing.
+            facts.brought.add(one.key)
+            verdict.admitted.append((place, None))
+            continue
         refusal = facts.refusal(one, person)
         if refusal is None and person is not None and facts.is_on(person):
             verdict.already += 1
@@ -111,6 +122,10 @@ class _Facts:
 
     def is_on(self, person: enrolling.Known) -> bool:
         return self.standings.get(person.id, (False, 0))[0]
+
+    def suspects(self) -> set[str]:
+        """Return the numbers of which we know anything, whoever's they are."""
+        return {*self.own, *self.erased, *self.elsewhere}
 
     def refusal(self, one: Candidate, person: enrolling.Known | None) -> Refusal | None:
         number = one.number
@@ -142,10 +157,10 @@ def _look(
 ) -> _Facts:
     own = enrolling.own_numbers(session)
     # Nobody can have written on a channel on which we have no number.
-    others = [one for one in Channel if one is not order.channel and one.value in own]
     elsewhere = {
-        keyring.blind_index(Address(channel, one.number)): one.number
-        for channel in others
+        one.elsewhere[place]: one.number
+        for place, channel in enumerate(others_than(order.channel))
+        if channel.value in own
         for one in candidates
     }
     indexes = {one.key for one in candidates}
@@ -166,7 +181,7 @@ def _look(
         erased={
             address.value
             for address in suppressions.forgotten(
-                session, keyring, [Address(order.channel, one.number) for one in candidates]
+                session, keyring, (Address(order.channel, one.number) for one in candidates)
             )
         },
         elsewhere=_elsewhere(known, standings, elsewhere),

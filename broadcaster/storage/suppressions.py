@@ -5,7 +5,7 @@ Whoever was forgotten may still join again by themselves: that is a new subject,
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import select
@@ -62,7 +62,7 @@ def suppressed(
 
 
 def forgotten(
-    session: Session, keyring: Keyring, addresses: Collection[Address]
+    session: Session, keyring: Keyring, addresses: Iterable[Address]
 ) -> frozenset[Address]:
     """Return those of many addresses whose number was forgotten; mostly nobody was."""
     if session.execute(select(Suppression.mark).limit(1)).first() is None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.core.address import Address
-from broadcaster.core.sealing import Keyring, open_address, open_text, seal_address, seal_text
+from broadcaster.core.keytree import LEAVES
+from broadcaster.core.sealing import (
+    Keyring,
+    leaf_of,
+    open_address,
+    open_text,
+    seal_address,
+    seal_text,
+)
 
 ADDRESS = Address.parse("+15550100001")
 KEYRING = Keyring(bytes(range(32)))
@@ -58,3 +68,29 @@ def test_a_keyring_prints_no_key_and_takes_only_whole_ones():
 def test_a_token_is_for_one_number_and_one_purpose():
     assert KEYRING.token("delivery", 1) != KEYRING.token("delivery", 2)
     assert KEYRING.token("delivery", 1) != KEYRING.token("other", 1)
+
+
+def test_people_who_come_together_have_keys_of_their_own_under_neighbouring_leaves():
+    addresses = [Address.parse(f"+1555010{number:04d}") for number in range(3_000)]
+
+    made = list(KEYRING.new_subjects(addresses))
+
+    assert [
+        open_address(KEYRING.unwrap(one.wrapped), "sms", one.address_sealed) for one in made
+    ] == (addresses)
+    assert len({one.key for one in made}) == len(made)
+    assert [leaf_of(one.wrapped) for one in made] == [one.leaf for one in made]
+    shared = Counter(one.leaf for one in made)
+    # Nobody's leaf is shared by so many that forgetting one of them takes long.
+    assert max(shared.values()) < 60
+    first = min(shared, key=lambda leaf: sum((other - leaf) % LEAVES for other in shared))
+    assert all((leaf - first) % LEAVES < 256 for leaf in shared)
+
+
+def test_no_two_things_are_sealed_with_the_same_nonce():
+    one = next(KEYRING.new_subjects([ADDRESS]))
+
+    sealed = [one.seal_text("NRC AAN"), one.seal_text("NRC UIT"), one.address_sealed]
+
+    assert len({each[:12] for each in sealed}) == len(sealed)
+    assert [open_text(one.key, each) for each in sealed[:2]] == ["NRC AAN", "NRC UIT"]
