@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +19,10 @@ from broadcaster.core.keytable import KEY_BYTES, KeyTable
 from broadcaster.core.keywords import Vocabulary, load_vocabulary
 from broadcaster.core.replies import load_replies
 from broadcaster.core.sealing import Keyring
-from broadcaster.engines.apscheduler import EmbeddedEngine
 from broadcaster.engines.queue import ChunkQueue
 from broadcaster.ledger.keys import NoteSigner, parse_signer
 from broadcaster.ports import Clock, Engine, Provider
-from broadcaster.providers.twilio import TwilioProvider
+from broadcaster.providers.deferred import deferred
 from broadcaster.providers.unconfigured import UnconfiguredProvider
 from broadcaster.runtime import Runtime
 from broadcaster.settings import Secret, Settings, key_bytes
@@ -72,7 +71,7 @@ def build_runtime(
         provider=provider or _provider(settings),
         keyring=open_keyring(settings),
         signer=parse_signer(_needed(settings.secrets.ledger_key, "ledger", settings.home).reveal()),
-        vocabulary=_vocabulary(config / "keywords"),
+        read_vocabulary=partial(_vocabulary, config / "keywords"),
         replies=load_replies(config / "replies"),
         queue=ChunkQueue() if settings.engine == DISTRIBUTED else None,
     )
@@ -100,6 +99,8 @@ def build_engine(runtime: Runtime) -> Engine:
     if runtime.settings.engine == DISTRIBUTED:
         engine: Engine = _of_extra("broadcaster.engines.procrastinate").DistributedEngine(runtime)
         return engine
+    from broadcaster.engines.apscheduler import EmbeddedEngine  # noqa: PLC0415 - few need it
+
     return EmbeddedEngine(runtime)
 
 
@@ -179,7 +180,7 @@ def _of_extra(module: str) -> Any:  # noqa: ANN401 - a module
 
 @cache
 def _vocabulary(directory: Path) -> Vocabulary:
-    """Read the words once in a process: they come with the program and take a moment."""
+    """Read the words once in a process, if anybody asks: they take 23 MiB, and a quarter of a second."""
     return load_vocabulary(directory)
 
 
@@ -187,6 +188,13 @@ def _provider(settings: Settings) -> Provider:
     twilio = settings.twilio
     if not (twilio.account_sid and twilio.auth_token):
         return UnconfiguredProvider()
+    return deferred(partial(_twilio, settings))
+
+
+def _twilio(settings: Settings) -> Provider:
+    from broadcaster.providers.twilio import TwilioProvider  # noqa: PLC0415 - see deferred
+
+    twilio = settings.twilio
     return TwilioProvider(
         account_sid=twilio.account_sid,
         auth_token=twilio.auth_token.reveal(),

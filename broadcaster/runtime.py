@@ -109,7 +109,7 @@ class Runtime:
         provider: carries messages.
         keyring: opens and closes personal data.
         signer: signs checkpoints of the ledger.
-        vocabulary: the words people use to join, leave and ask.
+        read_vocabulary: reads the words people use to join, leave and ask; once in a process.
         replies: the words we answer with.
         queue: wakes other workers, where the engine is distributed.
         memory: what this process remembers between two looks.
@@ -122,10 +122,15 @@ class Runtime:
     provider: Provider
     keyring: Keyring
     signer: NoteSigner
-    vocabulary: Vocabulary
+    read_vocabulary: Callable[[], Vocabulary]
     replies: Replies
     queue: Queue | None = None
     memory: Memory = field(default_factory=Memory)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words people use to join, leave and ask."""
+        return self.read_vocabulary()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -58,6 +58,8 @@ def settle_in(runtime: Runtime) -> None:
     second, a stop for two.
     """
     asyncio.run(_connect(runtime))
+    # Read here and now, and not when the first text comes in.
+    runtime.read_vocabulary()
     sys.setswitchinterval(_TURN)
     gc.collect()
     gc.freeze()

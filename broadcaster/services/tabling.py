@@ -9,12 +9,12 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from xlsxwriter import Workbook
-from xlsxwriter.worksheet import Worksheet
+from typing import TYPE_CHECKING, Any
 
 from broadcaster.storage.taking import Stored
+
+if TYPE_CHECKING:
+    from xlsxwriter.worksheet import Worksheet
 
 COLUMNS = (
     "index",
@@ -195,6 +195,9 @@ def _write_workbook(
         "strings_to_numbers": False,
         "tmpdir": str(path.parent),
     }
+    # Only who wants a workbook needs its library: it takes 12 MiB.
+    from xlsxwriter import Workbook  # noqa: PLC0415
+
     with Workbook(str(path), options) as book:
         bold = book.add_format({"bold": True})
         _write_about(book.add_worksheet("About"), about)

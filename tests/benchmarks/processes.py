@@ -6,6 +6,8 @@ import http.client
 import json
 import math
 import multiprocessing
+import os
+import re
 import resource
 import statistics
 import subprocess
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -79,6 +82,28 @@ def alone(work: Callable[..., Any], *given: object) -> Any:
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
         return pool.submit(work, *given).result()
+
+
+def most_memory(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one of our commands, and return the most bytes that it held of its own.
+
+    Asked of the kernel for this process alone, until it ends: what a parent holds counts as its
+    children's in `getrusage` (``VmHWM``, proc_pid_status(5)).
+    """
+    command = [sys.executable, "-m", "broadcaster", *arguments]
+    most = 0
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+            found = re.search(r"VmHWM:\s+([0-9]+) kB", status)
+            most = max(most, int(found[1]) * 1024 if found else 0)
+            time.sleep(0.005)
+    if process.returncode:
+        message = f"{' '.join(arguments)} ended with {process.returncode}"
+        raise RuntimeError(message)
+    return most
 
 
 def take_turns(contestants: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:

@@ -242,7 +242,7 @@ def build_site(
             name="news.example.org/ledger",
             private_key=Ed25519PrivateKey.from_private_bytes(b"k" * 32),
         ),
-        vocabulary=_vocabulary(),
+        read_vocabulary=_vocabulary,
         replies=load_replies(config / "replies"),
     )
     return Site(runtime=runtime, clock=clock, app=create_app(runtime))
