@@ -11,7 +11,6 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, zip_longest
 from typing import BinaryIO
 
@@ -27,6 +26,7 @@ from broadcaster.ledger.manifest import (
     check_names,
     parse_manifest,
 )
+from broadcaster.ledger.sums import Sums
 from broadcaster.ledger.zipform import (
     TAIL_SIZE,
     Member,
@@ -121,7 +121,7 @@ class Bundle:
 
     def _lines(self, name: str) -> Iterator[list[bytes]]:
         member, rest = self._members[name], b""
-        sums = _Sums()
+        sums = Sums()
         for chunk in sums.taken(self._chunks(member)):
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
@@ -155,31 +155,6 @@ class Bundle:
         if self._records[name].sha256 != digest:
             message = f"{name} has not the hash that the manifest gives"
             raise BundleError(message)
-
-
-class _Sums:
-    """Hash and checksum of a file, reckoned beside the reading of what is in it.
-
-    Both let other threads go on while they reckon, so on two cores they cost next to no time.
-    """
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-        self.crc = 0
-
-    def taken(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Give chunks on, and take each of them into the sums."""
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            before = beside.submit(int)
-            for chunk in chunks:
-                before.result()
-                before = beside.submit(self._take, chunk)
-                yield chunk
-
-    def _take(self, chunk: bytes) -> int:
-        self.digest.update(chunk)
-        self.crc = zlib.crc32(chunk, self.crc)
-        return self.crc
 
 
 def _read_structure(file: BinaryIO) -> list[Member]:
