@@ -10,6 +10,7 @@ import re
 from binascii import unhexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from broadcaster.ledger.entry import EVENTS_WITH_REASON, METHODS_WITH_REASON
@@ -26,15 +27,27 @@ _DAY = (
 )
 _MOMENT = rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"
 _UUID4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-_EVENT = "|".join(sorted(set(Event) - EVENTS_WITH_REASON))
-_METHOD = "|".join(sorted(set(Method) - METHODS_WITH_REASON))
+# Something is said, and nothing in it is escaped.
+_REASON = r'" *[!#-\[\]-~][ !#-\[\]-~]{0,999}"'
+# What a group of its own has caught needs a reason.
+_REASON_OF = rf"(?(by_event){_REASON}|(?(by_method){_REASON}|(?:null|{_REASON})))"
+
+
+def _words(kind: type[StrEnum], needing: frozenset[StrEnum], group: str) -> str:
+    """Build a choice of words, those that need a reason in a group."""
+    free = "|".join(sorted(set(kind) - needing))
+    return f"{free}|(?P<{group}>{'|'.join(sorted(needing))})"
+
+
+_EVENT = _words(Event, EVENTS_WITH_REASON, "by_event")
+_METHOD = _words(Method, METHODS_WITH_REASON, "by_method")
 
 
 def _leaf(*seen: str) -> str:
-    """Build the pattern of a leaf that catches these fields, in the order in which they stand."""
+    """Build the pattern of a leaf that catches these fields in groups of their names."""
 
     def part(name: str, form: str) -> str:
-        return f"({form})" if name in seen else f"(?:{form})"
+        return f"(?P<{name}>{form})" if name in seen else f"(?:{form})"
 
     return (
         rf'{{"actor":"{_NAME}","basis":"{_NAME}",'
@@ -43,7 +56,7 @@ def _leaf(*seen: str) -> str:
         rf'"id":"{_UUID4}","list":"{part("list", _NAME)}","method":"(?:{_METHOD})",'
         rf'"notice":(?:null|{{"id":"{_NAME}","lang":"[a-z]{{2,3}}",'
         rf'"sha256":"{part("notice", _HASH)}","version":{_NUMBER}}}),"occurred":"{_MOMENT}",'
-        rf'"prev":{part("prev", f"null|0|{_NUMBER}")},"purpose":"{_NAME}","reason":null,'
+        rf'"prev":{part("prev", f"null|0|{_NUMBER}")},"purpose":"{_NAME}","reason":{_REASON_OF},'
         rf'"recorded":"{part("recorded", _MOMENT)}","rule":"{_NAME}",'
         rf'"state":"{part("state", "|".join(State))}",'
         rf'"subject":"{part("subject", "[0-9a-f]{32}")}",'
@@ -84,7 +97,7 @@ def glance(leaves: Sequence[bytes]) -> Seen | None:
     found = _LINE.findall(b"\n".join(leaves))
     if len(found) != len(leaves):
         return None
-    notices, prevs, subjects, terms = zip(*found, strict=True)
+    _by_event, _by_method, notices, prevs, subjects, terms = zip(*found, strict=True)
     raw = unhexlify(b"".join(subjects))
     return Seen(
         subjects=[raw[at : at + _SUBJECT_BYTES] for at in range(0, len(raw), _SUBJECT_BYTES)],
@@ -117,4 +130,4 @@ class Change(NamedTuple):
 def change(leaf: bytes) -> Change | None:
     """Look at a leaf for what it changes; None means that it has to be parsed, not that it is wrong."""
     found = _CHANGE.fullmatch(leaf)
-    return Change._make(found.groups()) if found else None
+    return Change._make(found.group(*Change._fields)) if found else None

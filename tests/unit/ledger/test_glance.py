@@ -61,10 +61,11 @@ def consents(draw, log):
         id="6fa459ea-ee8a-4ca4-894e-" + draw(st.text(HEX, min_size=12, max_size=12)),
         subject=draw(st.text(HEX, min_size=32, max_size=32)),
         evidence=draw(st.text(HEX, min_size=64, max_size=64)),
-        event=draw(st.sampled_from([Event.OPT_IN, Event.OPT_OUT, Event.ERASED])),
+        event=draw(st.sampled_from([Event.OPT_IN, Event.OPT_OUT, Event.ERASED, Event.IMPORT])),
+        reason=draw(st.sampled_from(["voorjaar", " a ", "é", 'say "why"', "x" * 1001])),
         state=draw(st.sampled_from(State)),
         channel=draw(st.sampled_from(Channel)),
-        method=draw(st.sampled_from([Method.KEYWORD, Method.BUTTON])),
+        method=draw(st.sampled_from([Method.KEYWORD, Method.BUTTON, Method.IMPORT])),
         list=draw(st.sampled_from(["nrc", "vpr", "é", 'a"b', "x" * 200])),
         occurred=moment,
         recorded=draw(st.sampled_from([moment, log.moment])),
@@ -100,8 +101,14 @@ def test_whatever_is_changed_among_many_is_never_seen_as_the_parser_does_not(log
     check([leaves[place]])
 
 
+def imported(log):
+    return replace(
+        log.consent, event=Event.IMPORT, method=Method.IMPORT, actor="cli", reason="from paper"
+    )
+
+
 def test_no_single_byte_passes_that_would_not_be_parsed(log):
-    for entry in (log.consent, replace(log.consent, prev=1234)):
+    for entry in (log.consent, replace(log.consent, prev=1234), imported(log)):
         leaf = entry.to_bytes()
         for at in range(len(leaf)):
             for byte in BYTES.replace(b"\n", b""):
@@ -124,6 +131,22 @@ def test_a_line_that_only_holds_an_entry_is_none(log, more):
         assert looked_at(leaves) is None
     assert looked_at([leaf, b""]) is None
     assert looked_at([b"", leaf]) is None
+
+
+def test_what_people_do_for_others_is_seen_with_its_reason_only(log):
+    for entry in (
+        imported(log),
+        replace(imported(log), method=Method.KEYWORD),
+        replace(imported(log), event=Event.OPT_IN),
+        replace(log.consent, reason="asked by telephone"),
+    ):
+        leaf = entry.to_bytes()
+        assert check([leaf, leaf]) is not None
+        given = f'"reason":"{entry.reason}"'.encode()
+        for other in (b"null", b'""', b'"   "', b'"\\u0020"', b'"a\\"', b"1"):
+            check([leaf.replace(given, b'"reason":' + other)])
+    without = imported(log).to_bytes().replace(b'"reason":"from paper"', b'"reason":null')
+    assert looked_at([without]) is None
 
 
 def test_ordinary_entries_are_seen_and_documents_are_left(log):
