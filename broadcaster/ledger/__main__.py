@@ -6,6 +6,7 @@ import argparse
 import gc
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,14 @@ def _verify(options: argparse.Namespace) -> Report:
         if start.startswith(b"{"):
             return _verify_pack(start + file.read(MAX_PACK_BYTES), vkey, since)
         file.seek(0)
-        return verify_bundle(file, vkey=vkey, since=since)
+        return verify_bundle(file, vkey=vkey, since=since, helpers=_processors())
+
+
+def _processors() -> int:
+    """Return on how many processors this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _verify_receipt(data: bytes, vkey: NoteKey | None, since: bytes | None) -> Report:

@@ -212,13 +212,12 @@ def _batches(entries: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Give leaves by the hundred, whatever their length: memory stays flat, as they have a limit."""
     rest = iter(entries)
     while leaves := list(islice(rest, _LEAVES)):
+        if max(map(len, leaves)) > MAX_LEAF_BYTES or any(b"\n" in leaf for leaf in leaves):
+            message = f"a leaf has at most {MAX_LEAF_BYTES:,} bytes and no line feed"
+            raise BundleError(message)
         yield leaves
 
 
 def _lines(leaves: list[bytes]) -> bytes:
     """Write leaves down, a line each."""
-    chunk = b"\n".join([*leaves, b""])
-    if max(map(len, leaves)) > MAX_LEAF_BYTES or chunk.count(b"\n") != len(leaves):
-        message = f"a leaf has at most {MAX_LEAF_BYTES:,} bytes and no line feed"
-        raise BundleError(message)
-    return chunk
+    return b"\n".join([*leaves, b""])

@@ -94,8 +94,18 @@ def glance(leaves: Sequence[bytes]) -> Seen | None:
     Args:
         leaves: At least one; no line feed is in any of them.
     """
-    found = _LINE.findall(b"\n".join(leaves))
-    if len(found) != len(leaves):
+    return glance_at(b"\n".join(leaves), len(leaves))
+
+
+def glance_at(lines: bytes, count: int) -> Seen | None:
+    """Look at leaves as `glance` does.
+
+    Args:
+        lines: So many leaves, with a line feed between two of them, and nothing or one at the end.
+        count: How many.
+    """
+    found = _LINE.findall(lines)
+    if len(found) != count:
         return None
     _by_event, _by_method, notices, prevs, subjects, terms = zip(*found, strict=True)
     raw = unhexlify(b"".join(subjects))

@@ -78,13 +78,17 @@ class Histories:
         if self._count >= _RECENT:
             self._flush()
 
+    def add_packed(self, packed: Sequence[bytes]) -> None:
+        """Take note of consent entries that `pack` has packed; they follow all before."""
+        self._flush()
+        for number, records in enumerate(packed):
+            self._bucket(number).write(records)
+
     def _flush(self) -> None:
+        if not self._count:
+            return
         for number, rows in enumerate(self._recent):
-            whole = len(rows) - len(rows) % _MANY
-            bucket = self._bucket(number)
-            for at in range(0, whole, _MANY):
-                bucket.write(_RECORDS.pack(*chain.from_iterable(rows[at : at + _MANY])))
-            bucket.write(b"".join(starmap(_RECORD.pack, rows[whole:])))
+            self._bucket(number).write(_packed(rows))
             rows.clear()
         self._count = 0
 
@@ -126,6 +130,22 @@ class Histories:
             file = tempfile.SpooledTemporaryFile(max_size=_BUCKET_MEMORY)  # noqa: SIM115 - closed by the stack
             self._buckets[number] = self._stack.enter_context(file)
         return self._buckets[number]
+
+
+def pack(first: int, subjects: Sequence[bytes], prevs: Sequence[int]) -> list[bytes]:
+    """Pack consent entries that follow each other, for `Histories.add_packed`; see `add_all`."""
+    buckets: list[list[Row]] = [[] for _ in range(_BUCKETS)]
+    for row in zip(count(first), subjects, prevs, strict=False):
+        buckets[row[1][0] % _BUCKETS].append(row)
+    return [_packed(rows) for rows in buckets]
+
+
+def _packed(rows: Sequence[Row]) -> bytes:
+    whole = len(rows) - len(rows) % _MANY
+    parts = [
+        _RECORDS.pack(*chain.from_iterable(rows[at : at + _MANY])) for at in range(0, whole, _MANY)
+    ]
+    return b"".join([*parts, *starmap(_RECORD.pack, rows[whole:])])
 
 
 def _read(bucket: IO[bytes]) -> Iterator[Row]:

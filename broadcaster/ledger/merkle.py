@@ -7,7 +7,7 @@ index i, it covers the 2^L leaves from i * 2^L on; level 0 are the leaf hashes t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
@@ -79,7 +79,25 @@ class Frontier:
             if wrong := [len(leaf) for leaf in some if len(leaf) != HASH_SIZE]:
                 message = f"a leaf hash has {HASH_SIZE} bytes, not {wrong[0]}"
                 raise WrongHashLength(message)
-            size = _grow(stack, size, some)
+            for level, node in complete_subtrees(size, some):
+                size = _push(stack, size, level, node)
+        return Frontier(size=size, hashes=tuple(stack))
+
+    def extend_by(self, subtrees: Iterable[tuple[int, bytes]]) -> Frontier:
+        """Give the frontier after more leaves, of which the subtrees are known already.
+
+        Args:
+            subtrees: What `complete_subtrees` gave for the leaves from here on.
+
+        Raises:
+            WrongRange: they do not begin here.
+        """
+        stack, size = list(self.hashes), self.size
+        for level, node in subtrees:
+            if size % (1 << level):
+                message = f"no subtree of level {level} begins at {size}"
+                raise WrongRange(message)
+            size = _push(stack, size, level, node)
         return Frontier(size=size, hashes=tuple(stack))
 
     def root(self) -> bytes:
@@ -105,28 +123,30 @@ class Frontier:
         return cls(size=int.from_bytes(data[:_SIZE_BYTES], "big"), hashes=hashes)
 
 
-def _grow(stack: list[bytes], size: int, leaves: list[bytes]) -> int:
-    """Add leaf hashes to the roots of complete subtrees, a complete subtree at a time.
+def complete_subtrees(start: int, leaves: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the complete subtrees that leaf hashes fall into, level and root of each, in order.
 
-    Returns:
-        The new size.
+    Args:
+        start: The index of the first.
+        leaves: The hashes.
     """
-    sha256, at = hashlib.sha256, 0
+    at, size = 0, start
     while at < len(leaves):
         level = (len(leaves) - at).bit_length() - 1
         if size:
             level = min(level, (size & -size).bit_length() - 1)
-        nodes = leaves[at : at + (1 << level)]
-        for _ in range(level):
-            pairs = zip(nodes[::2], nodes[1::2], strict=True)
-            nodes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
-        (node,), above = nodes, size >> level
-        while above & 1:
-            node = sha256(b"\x01" + stack.pop() + node).digest()
-            above >>= 1
-        stack.append(node)
+        yield level, complete_root(leaves[at : at + (1 << level)])
         size, at = size + (1 << level), at + (1 << level)
-    return size
+
+
+def _push(stack: list[bytes], size: int, level: int, node: bytes) -> int:
+    """Add a complete subtree to the roots of those before it; return the new size."""
+    above = size >> level
+    while above & 1:
+        node = node_hash(stack.pop(), node)
+        above >>= 1
+    stack.append(node)
+    return size + (1 << level)
 
 
 def root(leaves: Iterable[bytes]) -> bytes:

@@ -11,6 +11,7 @@ from broadcaster.ledger.errors import BundleError, CanonicalError, EntryError
 from broadcaster.ledger.glance import Seen, glance
 from broadcaster.ledger.histories import Histories
 from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hashes
+from broadcaster.ledger.sharing import Found, shares
 from broadcaster.ledger.unbundle import MAX_DOCUMENTS, Bundle
 
 
@@ -49,6 +50,16 @@ class Reading:
             leaves = leaves[left:]
         self.frontier = self.frontier.extend(leaf_hashes(leaves))
 
+    def take(self, found: Found, histories: Histories) -> None:
+        """Add what another process has found in the next leaves.
+
+        Raises:
+            BundleError: there are more documents than a bundle can hold.
+        """
+        histories.add_packed(found.packed)
+        self._name_all(found.notices, found.terms)
+        self.frontier = self.frontier.extend_by(found.subtrees)
+
     def note_all(self, leaves: Sequence[bytes], histories: Histories) -> None:
         """Remember which documents the next leaves name or are, and whom they are about.
 
@@ -70,9 +81,12 @@ class Reading:
 
     def _note_seen(self, first: int, seen: Seen, histories: Histories) -> None:
         histories.add_all(first, seen.subjects, seen.prevs)
-        for digest in seen.notices:
+        self._name_all(seen.notices, seen.terms)
+
+    def _name_all(self, notices: set[str], terms: set[str]) -> None:
+        for digest in notices:
             self._name(DocumentKind.NOTICE, digest)
-        for digest in seen.terms:
+        for digest in terms:
             self._name(DocumentKind.TERMS, digest)
 
     def note_parsed(self, index: int, entry: Entry, histories: Histories) -> None:
@@ -111,6 +125,25 @@ def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Readin
     """
     reading = Reading()
     for leaves in bundle.read_entries():
+        reading.note_all(leaves, histories)
+        reading.grow(leaves, anchor)
+    return reading
+
+
+def read_shared(
+    bundle: Bundle, file: int, histories: Histories, *, anchor: int, helpers: int
+) -> Reading:
+    """Read every entry of a bundle once, in several processes; see `read_entries` and `shares`.
+
+    Raises:
+        EntryError, BundleError, OSError: see there.
+    """
+    reading = Reading()
+    for span, first, found in shares(bundle, file, helpers):
+        if found is not None and not first < anchor <= first + span.lines:
+            reading.take(found, histories)
+            continue
+        leaves = bundle.read_lines(span)
         reading.note_all(leaves, histories)
         reading.grow(leaves, anchor)
     return reading

@@ -12,7 +12,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from itertools import chain, zip_longest
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from broadcaster.ledger.entry import MAX_LEAF_BYTES
 from broadcaster.ledger.errors import BundleError
@@ -43,6 +43,21 @@ MAX_MANIFEST_BYTES = 4_000_000
 _OTHER_FILES = 7
 _MAX_DIRECTORY_BYTES = 200 * (MAX_DOCUMENTS + _OTHER_FILES)
 _CHUNK = 256 * 1024
+_SPAN = 512 * 1024
+
+
+class Span(NamedTuple):
+    """Whole lines of a file.
+
+    Attributes:
+        offset: Where in the bundle they begin, in bytes.
+        length: How many bytes they are.
+        lines: How many lines.
+    """
+
+    offset: int
+    length: int
+    lines: int
 
 
 class Bundle:
@@ -105,6 +120,41 @@ class Bundle:
         """
         return self._lines(ENTRIES)
 
+    def read_spans(self) -> Iterator[Span]:
+        """Read the entries as `read_entries` does, but give only where they are, whole lines at a time.
+
+        Raises:
+            BundleError: see `read_entries`; that no line is too long is for who reads the spans.
+        """
+        member = self._members[ENTRIES]
+        sums, at, read = Sums(), member.start, member.start
+        for chunk in sums.taken(self._chunks(member, _SPAN)):
+            last = chunk.rfind(b"\n")
+            if last < 0 and len(chunk) == _SPAN:
+                raise BundleError(_too_long(ENTRIES))
+            if last >= 0:
+                # Its line feeds are those of this chunk: what is left of the one before has none.
+                yield Span(at, read + last + 1 - at, chunk.count(b"\n"))
+                at = read + last + 1
+            read += len(chunk)
+        self._check_end(member, sums, ended=at == read)
+
+    def read_lines(self, span: Span) -> list[bytes]:
+        """Read the lines of a span.
+
+        Raises:
+            BundleError: the file is damaged, or a line is too long.
+        """
+        lines = _read_at(self._file, span.offset, span.length).split(b"\n")[:-1]
+        if max(map(len, lines)) > MAX_LEAF_BYTES:
+            raise BundleError(_too_long(ENTRIES))
+        return lines
+
+    @property
+    def entries_size(self) -> int:
+        """How many bytes the entries are."""
+        return self._members[ENTRIES].size
+
     def read_proven(self) -> Iterator[tuple[bytes, bytes]]:
         """Read each leaf of a part of a log, with the line that proves it.
 
@@ -126,14 +176,16 @@ class Bundle:
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
             if len(rest) > MAX_LEAF_BYTES or max(map(len, lines), default=0) > MAX_LEAF_BYTES:
-                message = f"a line of {name} has more than {MAX_LEAF_BYTES:,} bytes"
-                raise BundleError(message)
+                raise BundleError(_too_long(name))
             yield lines
-        if rest:
-            message = f"the last line of {name} does not end"
+        self._check_end(member, sums, ended=not rest)
+
+    def _check_end(self, member: Member, sums: Sums, *, ended: bool) -> None:
+        if not ended:
+            message = f"the last line of {member.name} does not end"
             raise BundleError(message)
         _check_crc(member, sums.crc)
-        self._check_hash(name, sums.digest.hexdigest())
+        self._check_hash(member.name, sums.digest.hexdigest())
 
     def _read(self, name: str, limit: int) -> bytes:
         member = self._members[name]
@@ -144,10 +196,10 @@ class Bundle:
         _check_crc(member, zlib.crc32(data))
         return data
 
-    def _chunks(self, member: Member) -> Iterator[bytes]:
+    def _chunks(self, member: Member, length: int = _CHUNK) -> Iterator[bytes]:
         at, end = member.start, member.start + member.size
         while at < end:
-            chunk = _read_at(self._file, at, min(_CHUNK, end - at))
+            chunk = _read_at(self._file, at, min(length, end - at))
             at += len(chunk)
             yield chunk
 
@@ -155,6 +207,10 @@ class Bundle:
         if self._records[name].sha256 != digest:
             message = f"{name} has not the hash that the manifest gives"
             raise BundleError(message)
+
+
+def _too_long(name: str) -> str:
+    return f"a line of {name} has more than {MAX_LEAF_BYTES:,} bytes"
 
 
 def _read_structure(file: BinaryIO) -> list[Member]:

@@ -7,6 +7,7 @@ the log's key, that the log signed it; with an older checkpoint, that nothing be
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO
@@ -34,16 +35,22 @@ from broadcaster.ledger.manifest import (
     Part,
 )
 from broadcaster.ledger.part import LIMITS, PartReading, check_inclusion, check_scope, read_part
-from broadcaster.ledger.reading import Reading, read_entries
+from broadcaster.ledger.reading import Reading, read_entries, read_shared
 from broadcaster.ledger.report import Report, Step
 from broadcaster.ledger.shipped import STARTER, remark
 from broadcaster.ledger.unbundle import Bundle
 
+# From how many bytes of entries on more than one process reads them.
+_MANY_BYTES = 16 * 1024 * 1024
 _FOLDERS = {DocumentKind.NOTICE: NOTICES, DocumentKind.TERMS: TERMS}
 
 
 def verify_bundle(
-    file: BinaryIO, *, vkey: NoteKey | None = None, since: bytes | None = None
+    file: BinaryIO,
+    *,
+    vkey: NoteKey | None = None,
+    since: bytes | None = None,
+    helpers: int = 0,
 ) -> Report:
     """Verify a bundle.
 
@@ -51,6 +58,9 @@ def verify_bundle(
         file: The bundle, seekable.
         vkey: The log's key, got from somewhere else than the bundle.
         since: A checkpoint kept from earlier.
+        helpers: How many processes may read its entries, where it has many: copies of this one,
+            which must be without other threads then. With less than two, and where processes cannot
+            be copied, this one reads them.
 
     Returns:
         The steps: bundle, manifest, key, checkpoint, anchor (with `since`), entries, size, root,
@@ -61,7 +71,7 @@ def verify_bundle(
         OSError: the file cannot be read.
     """
     with Histories() as histories:
-        return _Verification(file, vkey, since, histories).run()
+        return _Verification(file, vkey, since, histories, helpers).run()
 
 
 class _Verification:
@@ -77,12 +87,18 @@ class _Verification:
     _shown: PartReading
 
     def __init__(
-        self, file: BinaryIO, vkey: NoteKey | None, since: bytes | None, histories: Histories
+        self,
+        file: BinaryIO,
+        vkey: NoteKey | None,
+        since: bytes | None,
+        histories: Histories,
+        helpers: int,
     ) -> None:
         self._file = file
         self._trusted = vkey
         self._since = since
         self._histories = histories
+        self._helpers = helpers
         self._remarks: list[str] = []
 
     def run(self) -> Report:
@@ -187,7 +203,17 @@ class _Verification:
 
     def _check_entries(self) -> str:
         anchor = self._old.size if self._since is not None else 0
-        self._reading = read_entries(self._bundle, self._histories, anchor=anchor)
+        many = self._bundle.entries_size > _MANY_BYTES
+        if many and self._helpers > 1 and sys.platform == "linux":
+            self._reading = read_shared(
+                self._bundle,
+                self._file.fileno(),
+                self._histories,
+                anchor=anchor,
+                helpers=self._helpers,
+            )
+        else:
+            self._reading = read_entries(self._bundle, self._histories, anchor=anchor)
         return f"{_entries(self._reading.size)}, each canonical and well formed"
 
     def _check_size(self) -> str:
