@@ -23,7 +23,9 @@ from broadcaster.providers import witnesses
 from broadcaster.runtime import Runtime
 from broadcaster.services import (
     audit,
+    checking,
     exporting,
+    mending,
     proving,
     register,
     replaying,
@@ -181,11 +183,21 @@ def verify_tables(context: click.Context, *, as_json: bool) -> None:
     if ended.found:
         complain(
             "The ledger is NOT what was written, and nothing is sent any more. "
-            "Restore it from a backup, then verify again."
+            f"{_advice(shown.findings)}, then verify again."
         )
         context.exit(1)
     if was_broken:
         complain("Sending may go on; every bulletin that was held waits for an editor.")
+
+
+def _advice(findings: Sequence[Finding]) -> str:
+    """Say how to mend what was found: part of the tables can be made from the others."""
+    tables = {one.where.partition(" ")[0] for one in findings}
+    if tables == {checking.HEAD}:
+        return "Nothing but its head is damaged. Run: broadcaster ledger mend-head"
+    if tables <= {"ledger_index", "ledger_facets"}:
+        return "Nothing but its index is damaged. Run: broadcaster ledger reindex"
+    return "Restore it from a backup"
 
 
 class _Shown:
@@ -219,6 +231,17 @@ def reindex() -> None:
     runtime = open_runtime()
     filed = runtime.run(filing.file_anew)
     complain(f"Filed {filed:,} {'entry' if filed == 1 else 'entries'} anew. Now verify the ledger.")
+
+
+@ledger.command("mend-head")
+def mend_head() -> None:
+    """Work the tree's head out anew, if nothing but the head is damaged."""
+    mended = mending.mend_head(open_runtime())
+    if mended is None:
+        say("The head is whole, and so is the ledger. Nothing was changed.")
+        return
+    say(f"The head says {mended.size:,} entries again, root {mended.root().hex()}.")
+    complain("Now run: broadcaster ledger verify. It lets sending go on.")
 
 
 @ledger.command()

@@ -104,6 +104,21 @@ class Frontier:
         """Give the root hash of the tree."""
         return _fold(self.hashes) if self.hashes else EMPTY_ROOT
 
+    @classmethod
+    def of(cls, size: int, subtree: Subtree) -> Self:
+        """Give the frontier of a tree whose complete subtrees are known.
+
+        Args:
+            size: Number of its leaves.
+            subtree: Gives each of them.
+        """
+        hashes, start = [], 0
+        for level in reversed(range(size.bit_length())):
+            if size >> level & 1:
+                hashes.append(subtree(level, start >> level))
+                start += 1 << level
+        return cls(size=size, hashes=tuple(hashes))
+
     def to_bytes(self) -> bytes:
         """Give the bytes to store: the size (8 bytes, big-endian), then the hashes."""
         return self.size.to_bytes(_SIZE_BYTES, "big") + b"".join(self.hashes)

@@ -29,8 +29,10 @@ from broadcaster.storage.checks import (
 )
 from broadcaster.storage.models import LedgerTile
 
-__all__ = ["Finding", "Outcome", "check"]
+__all__ = ["HEAD", "Finding", "Outcome", "check"]
 
+#: Where the head is, as findings name it.
+HEAD = "ledger_head"
 _AT_ONCE = 2_000
 _LARGEST_GAP = 10_000
 
@@ -221,7 +223,7 @@ class _Check:
     ) -> Iterator[Finding]:
         if head != (1, self._tree.size, self._tree.to_bytes()):
             what = f"says {head.size:,} entries and another tree than the {end:,} that are there"
-            yield Finding("ledger_head", what)
+            yield Finding(HEAD, what)
         if end < head.size == int.from_bytes(head.frontier[:8], "big"):
             yield Finding(f"ledger_entries {end} to {head.size - 1}", "are missing at the end")
         for kept in reversed(self._checkpoints):

@@ -22,6 +22,7 @@ ALARMS = frozenset(
         "restored_unexplained",
         "listing_slower_than_settling",
         "ledger_broken",
+        "ledger_head_damaged",
     }
 )
 _READ = 200

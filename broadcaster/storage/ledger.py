@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from broadcaster.ledger.errors import FrontierError
 from broadcaster.ledger.merkle import Frontier, leaf_hash
-from broadcaster.storage import bulk, filing, tiles
+from broadcaster.storage import bulk, filing, incidents, tiles
 from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, LedgerHead
 from broadcaster.storage.upsert import insert
 
@@ -42,10 +44,13 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
 
     The head's row is locked until the transaction ends, so that entries are numbered without a
     gap and in the order in which they are committed.
+
+    Raises:
+        LedgerBroken: the head is damaged, and what it follows from is, too.
     """
-    head = lock(session)
+    before = _standing(session, lock(session), now)
     hashes = [leaf_hash(leaf.data) for leaf in leaves]
-    first = head.size
+    first = before.size
     recorded = bulk.bound(session, LedgerEntry.recorded, now)
     bulk.insert(
         session,
@@ -59,12 +64,41 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
     facets = [leaf.facet or filing.facet_of(leaf.data) for leaf in leaves]
     filing.file(session, first, facets, now)
     tiles.complete(session, first, first + len(leaves))
-    grown = Frontier.from_bytes(head.frontier).extend(hashes)
+    grown = before.extend(hashes)
     session.execute(
         update(LedgerHead).values(size=grown.size, frontier=grown.to_bytes()),
         execution_options={"synchronize_session": "fetch"},
     )
     return first
+
+
+def _standing(session: Session, head: LedgerHead, now: datetime) -> Frontier:
+    """Return how the tree stands before an append.
+
+    The head only saves working it out: where its row is damaged it is worked out, since whoever
+    stops must be heard even then. A head that is whole and still wrong is for the verification.
+    """
+    with suppress(FrontierError):
+        found = Frontier.from_bytes(head.frontier)
+        if found.size == head.size:
+            return found
+    incidents.note(session, "ledger_head_damaged", "ledger_head", now)
+    return tiles.frontier(session)
+
+
+def mend_head(session: Session) -> Frontier:
+    """Write the head anew, as it follows from the tiles and entries; return it.
+
+    Raises:
+        LedgerBroken: some of them are missing.
+    """
+    lock(session)
+    found = tiles.frontier(session)
+    session.execute(
+        update(LedgerHead).values(size=found.size, frontier=found.to_bytes()),
+        execution_options={"synchronize_session": "fetch"},
+    )
+    return found
 
 
 def frontier(session: Session) -> Frontier:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from broadcaster.core.errors import LedgerBroken
 from broadcaster.ledger import tiles
-from broadcaster.ledger.merkle import HASH_SIZE, Subtree, complete_root
+from broadcaster.ledger.merkle import HASH_SIZE, Frontier, Subtree, complete_root
 from broadcaster.ledger.tiles import HEIGHT, WIDTH, Tile
 from broadcaster.storage.models import LedgerEntry, LedgerTile
 
@@ -51,6 +51,16 @@ def subtrees(session: Session) -> Subtree:
         return _cut(read[key][place * HASH_SIZE : (place + count) * HASH_SIZE])
 
     return tiles.subtrees(hashes)
+
+
+def frontier(session: Session) -> Frontier:
+    """Work the frontier of the log out, from its tiles and the entries after them.
+
+    Raises:
+        LedgerBroken: some of them are missing.
+    """
+    last = session.execute(select(func.coalesce(func.max(LedgerEntry.idx), -1))).scalar_one()
+    return Frontier.of(last + 1, subtrees(session))
 
 
 def of(session: Session, tile: Tile) -> bytes:

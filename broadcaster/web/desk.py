@@ -58,6 +58,9 @@ def _about_sending() -> dict[str, Callable[[], str]]:
         "listing_slower_than_settling": lambda: _(
             "Twilio's list shows messages later than we wait for; somebody may get one double."
         ),
+        "ledger_head_damaged": lambda: _(
+            "The ledger's head was damaged, and was worked out anew when a text came in."
+        ),
         "ledger_broken": lambda: _(
             "The ledger was found to be not what was written, and everything stopped until somebody"
             " verified it."

@@ -133,6 +133,17 @@ def test_the_index_is_made_anew_from_the_entries(newsroom, sql):
     assert newsroom("ledger", "verify").code == 0
 
 
+def test_a_damaged_head_is_mended_if_nothing_else_is(newsroom, sql):
+    sql("UPDATE ledger_head SET frontier = zeroblob(length(frontier))")
+    done = newsroom("ledger", "verify")
+    assert (done.code, "ledger_head: says" in done.out) == (1, True)
+    assert "mend-head" in done.err
+    done = newsroom("ledger", "mend-head")
+    assert (done.code, "entries again" in done.out) == (0, True)
+    assert newsroom("ledger", "verify").code == 0
+    assert "Nothing was changed" in newsroom("ledger", "mend-head").out
+
+
 def test_an_export_can_take_a_part_and_is_written_down(newsroom, home, tmp_path):
     where = tmp_path / "part.jsonl"
     part = ("ledger", "export", "--format", "jsonl", "-o", str(where), "--event", "document notice")
