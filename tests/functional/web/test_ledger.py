@@ -277,6 +277,8 @@ def test_what_is_downloaded_is_filtered_and_written_down(site, auditor):
     [row] = _exports(site)
     assert (row.form, row.chosen, row.entries) == ("jsonl", "event opt_in", 5)
     page = auditor.get("/ledger").text
+    assert '<details id="exports">' in page
+    assert "event: Joined" in page
     assert "a part" in page
     assert "5 entries" in page
     assert site.post(auditor, "/ledger/export", {"format": "csv", "from": "x"}).status_code == 422
@@ -290,6 +292,7 @@ def test_a_large_export_is_made_in_the_background_and_fetched(site, auditor, mon
     assert (answer.status_code, answer.location) == (303, "/ledger#exports")
     page = auditor.get("/ledger").text
     assert "waits to be made" in page
+    assert '<details id="exports" open>' in page
     assert 'hx-get="/ledger/exports"' in page
     assert "<noscript>" in page
     assert auditor.get("/ledger/exports/1").status_code == 404
@@ -297,6 +300,7 @@ def test_a_large_export_is_made_in_the_background_and_fetched(site, auditor, mon
     part = auditor.get("/ledger/exports").text
     assert "Fetch the file" in part
     assert "hx-get" not in part
+    assert '<details id="exports" open>' in auditor.get("/ledger").text
     fetched = auditor.get("/ledger/exports/1")
     assert fetched.data.startswith(b"index,recorded")
     assert int(fetched.headers["Content-Length"]) == len(fetched.data)
