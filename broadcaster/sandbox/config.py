@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from broadcaster.sandbox import addresses
 from broadcaster.sandbox.errors import InvalidConfig
@@ -73,6 +74,7 @@ class SandboxConfig:
         faults: what goes wrong from the start.
         webhook_timeout: seconds a webhook may take; Twilio's limit is 15.
         callback_connections: how many status callbacks are under way at once.
+        zone: the time zone of the clock on the page; without one it is this machine's.
         relative_page_uris: answer lists with relative links like the real service, which its own
             OpenAPI description calls invalid. The default satisfies the description, and gives
             the official client the same pages.
@@ -97,6 +99,7 @@ class SandboxConfig:
     faults: FaultPlan = field(default_factory=FaultPlan)
     webhook_timeout: float = 15.0
     callback_connections: int = 100
+    zone: str | None = None
     relative_page_uris: bool = False
 
     def __post_init__(self) -> None:
@@ -106,6 +109,8 @@ class SandboxConfig:
             InvalidConfig: with every fault found, one a line.
         """
         faults = [*self._account_faults(), *self._address_faults(), *self._network_faults()]
+        if self.zone is not None and not _is_zone(self.zone):
+            faults.append("The time zone must be one such as Europe/Amsterdam.")
         if faults:
             raise InvalidConfig("\n".join(faults))
 
@@ -144,6 +149,14 @@ class SandboxConfig:
         if any(url is not None and not is_web_url(url) for url in urls):
             faults.append("The product's URL must begin with http:// or https://.")
         return faults
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

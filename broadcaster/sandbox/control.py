@@ -63,7 +63,9 @@ class Control:
     async def messages(self, request: web.Request) -> web.Response:
         """Answer what a phone shows."""
         phone = self._exchange.phone(request.match_info["name"])
-        shown = conversation.bubbles(self._exchange.store, phone.number)
+        shown = conversation.bubbles(
+            self._exchange.store, phone.number, zone=self._exchange.config.zone
+        )
         return web.json_response({"name": phone.name, "messages": shown})
 
     async def read(self, request: web.Request) -> web.Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from broadcaster.sandbox.addresses import Channel
 from broadcaster.sandbox.message import ARRIVED, Direction, Message
@@ -13,24 +13,28 @@ from broadcaster.sandbox.webhooks import HTTP_RETRIEVAL_FAILURE
 Bubble = dict[str, object]
 
 
-def bubbles(store: Store, number: str, *, newest: int | None = None) -> list[Bubble]:
+def bubbles(
+    store: Store, number: str, *, zone: str | None = None, newest: int | None = None
+) -> list[Bubble]:
     """Return the messages that a phone shows, oldest first.
 
     Args:
         store: where the messages are.
         number: the phone's number.
+        zone: whose clock the bubbles show; without one it is this machine's.
         newest: only the last so many messages are looked at.
     """
     thread = store.thread(number)
     chosen: Sequence[Message] = thread if newest is None else thread[-newest:]
-    return [_bubble(message) for message in chosen if _is_on_phone(message)]
+    local = None if zone is None else ZoneInfo(zone)
+    return [_bubble(message, local) for message in chosen if _is_on_phone(message)]
 
 
 def _is_on_phone(message: Message) -> bool:
     return message.direction is Direction.INBOUND or message.status in ARRIVED
 
 
-def _bubble(message: Message) -> Bubble:
+def _bubble(message: Message, zone: ZoneInfo | None) -> Bubble:
     mine = message.direction is Direction.INBOUND
     shown_at = message.created if mine else (message.sent or message.created)
     return {
@@ -44,15 +48,10 @@ def _bubble(message: Message) -> Bubble:
         "body": message.body,
         "status": message.status.value,
         "time": shown_at.isoformat(timespec="milliseconds"),
-        "clock": _clock(shown_at),
+        "clock": shown_at.astimezone(zone).strftime("%H:%M"),
         "state": _state(message) if mine else "",
         "note": _note(message),
     }
-
-
-def _clock(moment: datetime) -> str:
-    """Return the local time of this machine, which is also where the page is looked at."""
-    return moment.astimezone().strftime("%H:%M")
 
 
 def _state(message: Message) -> str:

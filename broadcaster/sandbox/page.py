@@ -58,6 +58,7 @@ class Page:
             phones=[self._phone(phone) for phone in config.phones],
             senders=[_sender(address) for address in config.senders],
             chips=config.chips,
+            zone=config.zone,
             product_url=config.product_url or self._exchange.inbound.base,
         )
         return web.Response(text=html, content_type="text/html")
@@ -104,7 +105,9 @@ class Page:
 
     def _phone(self, phone: Phone) -> dict[str, object]:
         """Return what the page shows of a phone, which opens on the number it used last."""
-        shown = conversation.bubbles(self._exchange.store, phone.number, newest=_SHOWN)
+        shown = conversation.bubbles(
+            self._exchange.store, phone.number, zone=self._exchange.config.zone, newest=_SHOWN
+        )
         return {
             "anchor": _anchor(phone),
             "name": phone.name,

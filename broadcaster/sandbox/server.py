@@ -145,7 +145,8 @@ class SandboxServer:
         """Return what a phone shows, oldest first; a phone is given by name or number."""
 
         async def read(exchange: Exchange) -> list[conversation.Bubble]:
-            return conversation.bubbles(exchange.store, exchange.phone(phone).number)
+            number = exchange.phone(phone).number
+            return conversation.bubbles(exchange.store, number, zone=exchange.config.zone)
 
         return self._call(read)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broadcaster.web.wording import gettext as _
+from broadcaster.web.wording import locale
 
 
 def event(name: str) -> str:
@@ -75,3 +76,26 @@ def actor(name: str) -> str:
         "system": _("the system"),
     }
     return words.get(name, name)
+
+
+def purpose(name: str) -> str:
+    """Say what consent is for."""
+    words = {"news-bulletin": _("bulletins that the person asked for")}
+    return words.get(name, name)
+
+
+def basis(name: str) -> str:
+    """Say on what ground of the law it rests."""
+    words = {"GDPR-6-1-a": _("consent (GDPR, article 6(1)(a))")}
+    return words.get(name, name)
+
+
+def validity(name: str) -> str:
+    """Say how long it holds."""
+    words = {"until-withdrawn": _("until the person withdraws it")}
+    return words.get(name, name)
+
+
+def language(code: str) -> str:
+    """Name a language."""
+    return str(locale().languages.get(code, code))

@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, render_template
 
-from broadcaster.ledger.entry import ALL_LISTS, ConsentEntry, DocumentEntry
+from broadcaster.ledger.entry import ALL_LISTS, ConsentEntry, DocumentEntry, DocumentKind
 from broadcaster.services import browsing, proving
 from broadcaster.services.browsing import Shown
 from broadcaster.services.staff import Role
 from broadcaster.storage import verification
-from broadcaster.web import consent_words
+from broadcaster.web import consent_words, delivery_words, register_words, rule_words
 from broadcaster.web.access import requires
 from broadcaster.web.extensions import reading, runtime, stop_reading
+from broadcaster.web.register_words import Register
 from broadcaster.web.wording import gettext as _
 
 blueprint = Blueprint("entries", __name__)
@@ -22,6 +23,12 @@ blueprint.add_app_template_filter(consent_words.state, "state_words")
 blueprint.add_app_template_filter(consent_words.method, "method_words")
 blueprint.add_app_template_filter(consent_words.actor, "actor_words")
 blueprint.add_app_template_filter(consent_words.document, "document_words")
+blueprint.add_app_template_filter(consent_words.purpose, "purpose_words")
+blueprint.add_app_template_filter(consent_words.basis, "basis_words")
+blueprint.add_app_template_filter(consent_words.validity, "validity_words")
+blueprint.add_app_template_filter(consent_words.language, "language_words")
+blueprint.add_app_template_filter(rule_words.rule, "rule_words")
+blueprint.add_app_template_filter(delivery_words.state, "delivery_words")
 
 _LARGEST_INDEX = 2**63 - 1
 
@@ -35,11 +42,13 @@ def entry(index: int) -> str:
     faults = [
         line for line in verified.findings.splitlines() if line.split(":")[0].endswith(f" {index}")
     ]
+    document = found.entry if isinstance(found.entry, DocumentEntry) else None
     return render_template(
         "ledger/entry.html",
         shown=found,
         consent=found.entry if isinstance(found.entry, ConsentEntry) else None,
-        document=found.entry if isinstance(found.entry, DocumentEntry) else None,
+        document=document,
+        record=_record(document),
         faults=faults if verified.broken else [],
         all_lists=ALL_LISTS,
         title=_title(found),
@@ -58,6 +67,13 @@ def receipt(index: int) -> Response:
     name = f"entry-{index}.tlog-proof"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+def _record(document: DocumentEntry | None) -> Register | None:
+    """Return the record of processing that a document is, if it is one."""
+    if document is None or document.kind is not DocumentKind.CONFIG:
+        return None
+    return register_words.read(document.text)
 
 
 def _title(found: Shown) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -10,15 +11,17 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from werkzeug.wrappers import Response as BaseResponse
 
 from broadcaster.core.errors import InvalidInput
+from broadcaster.ledger.entry import ALL_LISTS
 from broadcaster.services import exporting
 from broadcaster.services.audit import Format
 from broadcaster.services.staff import Role
 from broadcaster.storage import exports as stored
 from broadcaster.storage.exports import UNDER_WAY, ExportState
 from broadcaster.storage.models import Export
-from broadcaster.web import filters
+from broadcaster.web import consent_words, filters
 from broadcaster.web.access import requires, signed_in, unasked
 from broadcaster.web.extensions import reading, runtime, stop_reading
+from broadcaster.web.formats import moment
 from broadcaster.web.wording import gettext as _
 
 _log = structlog.get_logger()
@@ -32,6 +35,7 @@ _TYPES = {
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _SHOWN = 20
+_AWAITED = UNDER_WAY | {ExportState.READY}
 _CHUNK = 256 * 1024
 
 
@@ -81,10 +85,15 @@ def fetch(number: int) -> Response:
 
 def shown() -> dict[str, object]:
     """Return what the list of exports shows."""
-    rows = stored.recent(reading(), _SHOWN)
+    found = stored.recent(reading(), _SHOWN + 1)
+    rows = found[:_SHOWN]
+    states = [ExportState(export.state) for export, _name in rows]
     return {
         "exports": [(export, name, _choice(export)) for export, name in rows],
-        "making": any(ExportState(export.state) in UNDER_WAY for export, _name in rows),
+        "further": len(found) > _SHOWN,
+        "making": any(state in UNDER_WAY for state in states),
+        # Somebody waits for it, or has not fetched it yet, or has to ask again.
+        "awaited": any(state in _AWAITED for state in states) or states[:1] == [ExportState.FAILED],
     }
 
 
@@ -99,7 +108,23 @@ def _choice(export: Export) -> list[tuple[str, str]]:
         "subject": _("person"),
     }
     parts = [line.split(" ", 1) for line in export.chosen.splitlines()]
-    return [(words.get(name, name), value) for name, value in parts]
+    return [(words.get(name, name), _chosen(name, value)) for name, value in parts]
+
+
+def _chosen(name: str, value: str) -> str:
+    """Say in words what was chosen of one filter."""
+    match name:
+        case "since" | "until":
+            return moment(datetime.fromisoformat(value))
+        case "event":
+            return consent_words.event(value)
+        case "method":
+            return consent_words.method(value)
+        case "actor":
+            return consent_words.actor(value)
+        case "list" if value == ALL_LISTS:
+            return _("all lists")
+    return value
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -88,26 +88,12 @@ def causes(report: Report) -> list[Cause]:
 
 def doubts(report: Report) -> list[Cause]:
     """Return why nobody knows whether the provider took what is undecided, the most frequent first."""
-    found = [Cause(count=count, words=_doubt(why)) for why, count in report.undecided.items()]
+    found = [Cause(count=count, words=doubt(why)) for why, count in report.undecided.items()]
     return sorted(found, key=lambda cause: -cause.count)
 
 
-def _tile(label: str, count: int, icon: str, tone: str) -> Tile:
-    return Tile(label=label, count=count, icon=icon, tone=tone)
-
-
-def _skipped(reason: str) -> str:
-    words: dict[str, Callable[[], str]] = {
-        SkipReason.LEFT: lambda: _("left the list before their message went"),
-        SkipReason.CARRIER_BLOCKED: lambda: _("blocked by the carrier after they texted STOP"),
-        SkipReason.SUSPENDED: lambda: _("the number is no longer in use"),
-        SkipReason.CANCELLED: lambda: _("not sent, because the bulletin was stopped"),
-    }
-    known = words.get(reason)
-    return known() if known else _("left out: %(reason)s", reason=reason.replace("_", " "))
-
-
-def _doubt(reason: str) -> str:
+def doubt(reason: str) -> str:
+    """Say why nobody knows whether the provider took a message."""
     words: dict[str, Callable[[], str]] = {
         "timeout": lambda: _("Twilio did not answer in time"),
         "connection_lost": lambda: _("the line was cut before Twilio answered"),
@@ -124,6 +110,21 @@ def _doubt(reason: str) -> str:
         return _("Twilio itself failed (%(code)s)", code=failed.group(1))
     known = words.get(reason)
     return known() if known else _("Twilio gave no usable answer")
+
+
+def _tile(label: str, count: int, icon: str, tone: str) -> Tile:
+    return Tile(label=label, count=count, icon=icon, tone=tone)
+
+
+def _skipped(reason: str) -> str:
+    words: dict[str, Callable[[], str]] = {
+        SkipReason.LEFT: lambda: _("left the list before their message went"),
+        SkipReason.CARRIER_BLOCKED: lambda: _("blocked by the carrier after they texted STOP"),
+        SkipReason.SUSPENDED: lambda: _("the number is no longer in use"),
+        SkipReason.CANCELLED: lambda: _("not sent, because the bulletin was stopped"),
+    }
+    known = words.get(reason)
+    return known() if known else _("left out: %(reason)s", reason=reason.replace("_", " "))
 
 
 # Twilio's error codes that editors meet most; the provider has a sentence for each of the others.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any
 from flask import render_template
 
 from broadcaster.core.errors import InvalidInput
+from broadcaster.ledger.entry import DocumentKind
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.services.evidence import Pack
+from broadcaster.web import delivery_words, register_words
 from broadcaster.web.formats import asset
 from broadcaster.web.wording import gettext as _
 
@@ -77,20 +80,24 @@ def _fetch(printer: Any) -> Any:  # noqa: ANN401 - a module, a fetcher of its
 
 def _page(pack: Pack, sheet: str, *, reason: str, opener: str, back: str | None = None) -> str:
     value = pack.value
-    documents = [json.loads(one["leaf"]) | {"index": one["index"]} for one in value["documents"]]
+    entries = [_entry(one) for one in value["entries"]]
+    documents = [_document(one) for one in value["documents"]]
+    messages = [_message(one) for one in value["messages"]]
     return render_template(
         "evidence/pack.html",
         sheet=sheet,
         back=back,
         pack=value,
         made=_moment(value["about"]["made"]),
-        entries=[_entry(one) for one in value["entries"]],
+        entries=entries,
         texts=[{**one, "received": _moment(one["received"])} for one in value["texts"]],
-        notices=[one for one in documents if one["kind"] != "config"],
-        registers=[one for one in documents if one["kind"] == "config"],
-        messages=[_message(one) for one in value["messages"]],
+        notices=[one for one in documents if one["kind"] != DocumentKind.CONFIG],
+        registers=[one for one in documents if one["kind"] == DocumentKind.CONFIG],
+        places={one["sha256"]: one["index"] for one in documents},
+        titles=_titles(entries),
+        messages=messages,
+        faulty=sum(1 for one in messages if one["fault"]),
         lists=[{**one, "since": _moment(one["since"])} for one in value["lists"]],
-        words=_words(),
         reason=reason,
         opener=opener,
     )
@@ -104,52 +111,48 @@ def _entry(one: dict[str, Any]) -> dict[str, Any]:
         "occurred": _moment(leaf["occurred"]),
         "recorded": _moment(leaf["recorded"]),
         "hash": leaf_hash(one["leaf"].encode()).hex(),
+        "leaf": one["leaf"],
+    }
+
+
+def _document(one: dict[str, Any]) -> dict[str, Any]:
+    leaf = json.loads(one["leaf"])
+    record = register_words.read(leaf["text"]) if leaf["kind"] == DocumentKind.CONFIG else None
+    return {
+        **leaf,
+        "index": one["index"],
+        "recorded": _moment(leaf["recorded"]),
+        "record": record,
+    }
+
+
+def _titles(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Name each notice as the entries do that name it."""
+    named = [one["notice"] for one in entries if one["notice"]]
+    return {
+        one["sha256"]: _("notice %(id)s, version %(version)s", id=one["id"], version=one["version"])
+        for one in named
     }
 
 
 def _message(one: dict[str, Any]) -> dict[str, Any]:
+    said = delivery_words.state(one["state"])
+    if one["reason"]:
+        said = f"{said}, {delivery_words.reason(one['state'], one['reason'])}"
     return {
         **one,
+        "said": said,
         "handed": _moment(one["handed"]) if one["handed"] else None,
-        "statuses": [{**two, "received": _moment(two["received"])} for two in one["statuses"]],
+        "statuses": [
+            {
+                **two,
+                "said": delivery_words.state(two["status"]),
+                "received": _moment(two["received"]),
+            }
+            for two in one["statuses"]
+        ],
     }
 
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _words() -> dict[str, str]:
-    """Say in the reader's language what entries and messages call things."""
-    return {
-        "opt_in": _("joined"),
-        "opt_out": _("left"),
-        "opt_out_all": _("stopped everything"),
-        "restart": _("may be written to again"),
-        "terms_agreed": _("agreed to terms"),
-        "terms_refused": _("refused terms"),
-        "provider_stop": _("stopped at the provider"),
-        "provider_start": _("lifted the stop at the provider"),
-        "import": _("imported with proof"),
-        "admin_opt_out": _("taken off by staff, at their request"),
-        "correction": _("corrected"),
-        "expired": _("expired"),
-        "erased": _("erased"),
-        "access_answered": _("got access to their data"),
-        "accepted": _("accepted by the provider"),
-        "sent": _("on its way"),
-        "delivered": _("delivered"),
-        "read": _("read"),
-        "undelivered": _("not delivered"),
-        "failed": _("refused by the provider"),
-        "skipped": _("not sent"),
-        "unknown": _("being looked up"),
-        "held": _("nobody knows"),
-        "queued": _("waiting"),
-        "claimed": _("being handed over"),
-        "handed_over": _("handed over"),
-        "left": _("they had left"),
-        "carrier_blocked": _("the provider blocks them"),
-        "suspended": _("their number is dead"),
-        "cancelled": _("the bulletin was ended"),
-    }

@@ -10,12 +10,11 @@ from typing import BinaryIO, cast
 from flask import Blueprint, Response, make_response, render_template, request
 
 from broadcaster.ledger.note import MAX_NOTE_BYTES
-from broadcaster.ledger.part import LIMITS
 from broadcaster.ledger.receipt import HEADER, verify_receipt
 from broadcaster.ledger.report import Report
 from broadcaster.ledger.verify import verify_bundle
 from broadcaster.services import audit, proving
-from broadcaster.web import uploads
+from broadcaster.web import uploads, verify_words
 from broadcaster.web.access import public
 from broadcaster.web.extensions import reading, runtime, stop_reading
 from broadcaster.web.wording import gettext as _
@@ -124,48 +123,9 @@ def _page(*, report: Report | None = None, fault: str | None = None) -> str:
         head=head,
         example=example.to_bytes().decode() if example else None,
         report=report,
-        titles=_titles(),
-        remarks=[_remark(one) for one in report.remarks] if report else [],
+        steps=verify_words.tell(report) if report else [],
+        remarks=[verify_words.remark(one) for one in report.remarks] if report else [],
         fault=fault,
         since=request.form.get("since", "") if request.method == "POST" else "",
         text=request.form.get("text", "") if request.method == "POST" else "",
-    )
-
-
-def _titles() -> dict[str, str]:
-    """Say in the reader's language what each step asks."""
-    return {
-        "bundle": _("The file has exactly the form of a bundle"),
-        "manifest": _("Its table of contents fits what is in it"),
-        "receipt": _("This has the form of a receipt"),
-        "key": _("It is signed with the key of this ledger"),
-        "checkpoint": _("The signature under the checkpoint is right"),
-        "anchor": _("Your older checkpoint can be compared with it"),
-        "entry": _("The entry is well formed"),
-        "entries": _("Every entry is well formed"),
-        "size": _("There are as many entries as were signed"),
-        "root": _("The entries are the ones that were signed"),
-        "inclusion": _("What is shown stands in the ledger that was signed"),
-        "part": _("It is about what it says, and nobody else is in it"),
-        "documents": _("The texts that people were told are there, unchanged"),
-        "histories": _("Nobody's entries were skipped"),
-        "extension": _("Since your older checkpoint, history was only added to"),
-    }
-
-
-def _remark(text: str) -> str:
-    known = {
-        LIMITS["subject"]: _(
-            "This is the part of the ledger that is about one person. Nothing before the last entry "
-            "here is left out, since each names the one before; whether another came after it, only "
-            "the whole ledger can show."
-        ),
-        LIMITS["list"]: _(
-            "This is the part of the ledger that is about one list. Each entry is proven; that none "
-            "is left out, only the whole ledger can show."
-        ),
-    }
-    return known.get(text) or _(
-        "The program inside this bundle is not the one of this version: an older version wrote the "
-        "bundle, or somebody changed it. It was not run here; do not run it without a look at it."
     )

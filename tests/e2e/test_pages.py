@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -10,9 +11,12 @@ from waitress.server import create_server
 
 from broadcaster.core.address import Channel
 from broadcaster.core.bulletin import BulletinState
+from broadcaster.services import audit
+from broadcaster.services.audit import Format
 from broadcaster.services.staff import Role
 from broadcaster.storage.models import Bulletin, Delivery
 from tests.functional.web.site import PASSWORD, build_site
+from tests.world import World, phone, populate
 
 pytestmark = pytest.mark.browser
 
@@ -55,32 +59,57 @@ def _served(app):
 
 
 @pytest.fixture
-def site(tmp_path, migrated_sqlite):
+def empty_site(tmp_path, migrated_sqlite):
     path = tmp_path / "site.sqlite3"
     shutil.copy(migrated_sqlite, path)
     made = build_site(tmp_path, path, clock=WallClock(), public_url="http://127.0.0.1")
     with _served(made.app) as url:
         made.url = url
         made.add_user("anna", Role.ADMIN)
-        made.list_id = made.add_list()
-        made.people = [*made.subscribe(made.list_id, 3)]
-        made.people += made.subscribe(made.list_id, 2, Channel.WHATSAPP)
         yield made
     made.runtime.database.dispose()
 
 
 @pytest.fixture
-def open_page(chromium, site):
+def site(empty_site):
+    empty_site.list_id = empty_site.add_list()
+    empty_site.people = [*empty_site.subscribe(empty_site.list_id, 3)]
+    empty_site.people += empty_site.subscribe(empty_site.list_id, 2, Channel.WHATSAPP)
+    return empty_site
+
+
+@pytest.fixture
+def world(empty_site):
+    """A newsroom with a real ledger: somebody joined, got bulletins, and left."""
+    # The browser has an event loop in this thread, and sending brings one of its own.
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(_live, empty_site).result()
+
+
+def _live(site):
+    populate(site.runtime)
+    made = World(site.runtime, site.clock, site.runtime.provider)
+    made.text(phone(0), "NRC AAN")
+    for text in ("Goedemorgen", "Goedemiddag"):
+        made.bulletin(text=text)
+        made.send()
+    made.text(phone(0), "NRC UIT")
+    audit.sign_what_is_new(site.runtime)
+    return made
+
+
+@pytest.fixture
+def open_page(chromium, empty_site):
     """Open pages that listen for what the browser complains about."""
     contexts, complaints = [], []
 
     def make(**options):
-        context = chromium.new_context(base_url=site.url, locale="en-GB", **options)
+        context = chromium.new_context(base_url=empty_site.url, locale="en-GB", **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: _own(request.url, site.url, complaints))
+        page.on("request", lambda request: _own(request.url, empty_site.url, complaints))
         return page
 
     yield make
@@ -232,3 +261,71 @@ def test_an_auditor_downloads_the_bundle(site, open_page):
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download bundle").click()
     assert waiting.value.suggested_filename == "ledger.zip"
+
+
+def _open_evidence(page, world):
+    page.goto("/people/evidence")
+    page.locator("#who").fill(world.entries()[0].subject)
+    page.locator("#reason").fill("Complaint, case 2026-14")
+    page.locator("main form.card button[type=submit]").click()
+    page.locator("article").first.wait_for()
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_an_auditors_pages_fit(world, open_page, width, scheme, language):
+    bundle = b"".join(audit.export(world.runtime, Format.BUNDLE))
+    size = len(world.entries()) + 3  # the notices of two lists, and the record of processing
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    _sign_in(page)
+    page.goto(f"/language/{language}")
+    page.goto("/verify")
+    page.locator("#file").set_input_files(
+        {"name": "ledger.zip", "mimeType": "application/zip", "buffer": bundle}
+    )
+    page.locator("main form button[type=submit]").click()
+    page.locator("#result").wait_for()
+    _unfold(page)
+    assert page.evaluate(LEFT_AND_RIGHT) == 0
+    for path in ("/ledger", *(f"/ledger/{index}" for index in range(size))):
+        page.goto(path)
+        _unfold(page)
+        assert page.evaluate(LEFT_AND_RIGHT) == 0, path
+    _open_evidence(page, world)
+    _unfold(page)
+    assert page.evaluate(LEFT_AND_RIGHT) == 0
+
+
+def _unfold(page):
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+
+
+def test_evidence_is_folded_on_the_screen_and_whole_on_paper(world, open_page):
+    page = open_page(java_script_enabled=False)
+    _sign_in(page)
+    _open_evidence(page, world)
+    message = page.get_by_text("Goedemiddag")
+    assert not message.is_visible()
+    page.get_by_text("2 messages", exact=True).click()
+    message.wait_for()
+    page.get_by_text("2 messages", exact=True).click()
+    assert not message.is_visible()
+    page.emulate_media(media="print")
+    assert message.bounding_box()["height"] > 0
+    for text in ("until-withdrawn", "purpose_type", "Hooguit één bericht per dag"):
+        assert page.get_by_text(text).first.bounding_box()["height"] > 0
+
+
+def test_filters_are_open_where_there_is_room_and_folded_where_there_is_none(world, open_page):
+    page = open_page(java_script_enabled=False, viewport={"width": 1280, "height": 800})
+    _sign_in(page)
+    page.goto("/ledger")
+    chosen = page.get_by_label("What happened")
+    chosen.select_option("opt_in")
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert not chosen.is_visible()
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/ledger?*event=opt_in*")
+    assert page.get_by_label("What happened").is_visible()
+    assert page.locator(".entries tbody tr").count() == 1

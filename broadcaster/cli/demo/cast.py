@@ -10,6 +10,7 @@ from broadcaster.sandbox.config import Phone
 from broadcaster.services.lists import Told
 
 ORGANISATION = "De Ochtendpost"
+ZONE = "Europe/Amsterdam"
 WHATSAPP = Address(Channel.WHATSAPP, "+15550100100")
 SMS = Address(Channel.SMS, "+15550100101")
 

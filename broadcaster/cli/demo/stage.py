@@ -163,6 +163,7 @@ def _start_sandbox(account: Account, port: int, timing: Timing) -> SandboxServer
                 port=port,
                 timing=timing,
                 chips=cast.CHIPS,
+                zone=cast.ZONE,
             )
         )
 
@@ -197,6 +198,7 @@ public_url = "{url}"
 name = "{cast.ORGANISATION}"
 contact = "redactie@ochtendpost.example"
 language = "nl"
+zone = "{cast.ZONE}"
 storage = "Op deze computer; het is een demonstratie"
 retention = "Zolang je op een lijst staat; het bewijs van toestemming zolang ernaar gevraagd kan worden"
 

@@ -15,10 +15,6 @@
     return node;
   }
 
-  function localClock(moment) {
-    return new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
-  }
-
   function makeBubble(bubble) {
     const side = bubble.mine ? "mine" : "theirs";
     const service = bubble.direction === "service" ? " service" : "";
@@ -36,7 +32,7 @@
     node.querySelector(".note")?.remove();
     const meta = node.querySelector(".meta");
     if (bubble.note) meta.before(element("p", "note", bubble.note));
-    const time = element("time", "", localClock(bubble.time));
+    const time = element("time", "", bubble.clock);
     time.dateTime = bubble.time;
     meta.replaceChildren(time);
     if (bubble.state) {

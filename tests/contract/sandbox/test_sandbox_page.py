@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
+
+from broadcaster.sandbox.errors import InvalidConfig
 
 WHATSAPP = "whatsapp:+15550100000"
 SMS = "+15550100000"
@@ -61,6 +66,28 @@ def test_the_page_shows_the_phones_and_their_messages_without_script(sandbox, pr
     for words in ("Anna", "Bram", "switched off", "NRC AAN &lt;3", "Welkom &lt;b&gt;bij"):
         assert words in page
     assert product.heard[0].form["From"] == f"whatsapp:{ANNA}"
+
+
+def test_the_clock_of_the_page_is_of_the_zone_that_it_names(start, clock):
+    sandbox = start(zone="Pacific/Kiritimati")
+    sandbox.inbound(ANNA, SMS, "Dag")
+    local = clock.now().astimezone(ZoneInfo("Pacific/Kiritimati"))
+    page = requests.get(sandbox.url, timeout=10).text
+    assert "Times are of Pacific/Kiritimati." in page
+    [shown] = re.findall(r"<time[^>]*>([^<]+)</time>", page)
+    assert shown in {f"{local:%H:%M}", f"{local - timedelta(minutes=1):%H:%M}"}
+    told = requests.get(f"{sandbox.url}/sandbox/phones/Anna/messages", timeout=10).json()
+    assert told["messages"][0]["clock"] == shown
+
+
+def test_without_a_zone_the_page_names_none(sandbox):
+    assert "Times are of" not in requests.get(sandbox.url, timeout=10).text
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/Else", "", "../etc/passwd", "Europe", "\x00"])
+def test_a_zone_that_is_none_is_refused(start, zone):
+    with pytest.raises(InvalidConfig, match="time zone"):
+        start(zone=zone)
 
 
 def test_a_chip_is_texted_instead_of_what_is_typed(sandbox, product):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+import sqlalchemy as sa
 
 from broadcaster.ledger.pack import verify_pack
 from broadcaster.services.staff import Role
 from broadcaster.storage import openings
+from broadcaster.storage.models import Delivery
 from tests.world import World, phone, populate
 
 WHY = "Complaint, case 2026-14"
@@ -189,8 +192,48 @@ def test_a_pdf_is_offered_where_it_can_be_made(site, admin, world):
     assert answer.data.startswith(b"%PDF-")
 
 
+def _folded(page):
+    """Summary and content of all that is folded on a page."""
+    return re.findall(r"<details[^>]*>\s*<summary>(.*?)</summary>(.*?)</details>", page, re.DOTALL)
+
+
+def test_what_is_long_is_folded_and_its_summary_counts(site, admin, world):
+    world.bulletin(text="Goedenavond")
+    for _ in range(2):
+        world.text(phone(1), "SPORT AAN")
+    world.send()
+    answer = site.post(admin, "/people/evidence", filled(phone(1))).text
+    assert "<details open" not in answer.replace('class="box" ', "")
+    folded = dict(_folded(answer))
+    assert "Goedenavond" in folded["2 messages"]
+    assert "Hooguit één bericht per dag" in next(
+        content for summary, content in folded.items() if "notice nrc, version 1" in summary
+    )
+    register = answer.partition("Under which record of processing")[2]
+    assert re.search(r"<dt>Controller</dt><dd>\s*<p><bdi>De Ochtend</bdi></p>", register)
+    assert "{&#34;address&#34;" in dict(_folded(register))["As it was logged, letter for letter"]
+
+
+def test_a_message_that_the_ledger_does_not_allow_is_not_hidden(site, admin, world):
+    with site.runtime.transaction() as session:
+        session.execute(sa.update(Delivery).values(entry=0))
+    answer = site.post(admin, "/people/evidence", filled(phone(1))).text
+    assert "The ledger does not allow 1 message." in answer
+    assert '<details class="box" open>' in answer
+
+
+def test_a_person_without_messages_and_one_entry_has_a_page_too(site, admin, world):
+    world.text(phone(7), "NRC AAN")
+    answer = site.post(admin, "/people/evidence", filled(phone(7))).text
+    assert "None." in answer
+    assert "0 messages" not in answer
+
+
 def test_the_page_is_written_in_dutch_too(site, world):
     browser = site.signed_in("jan", Role.ADMIN, language="nl")
     answer = site.post(browser, "/people/evidence", filled(token(world)))
     assert '<html lang="nl">' in answer.text
     assert "Bewijs van toestemming" in answer.text
+    assert "Van een lijst af" in answer.text
+    for code in ("opt_out", "keyword", "GDPR-6-1-a", "until-withdrawn", "news-bulletin"):
+        assert f' <code class="raw">{code}</code>' in answer.text

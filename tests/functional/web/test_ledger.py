@@ -163,6 +163,31 @@ def test_an_entry_says_everything_and_proves_itself(site, auditor):
         assert "The full text" in auditor.get(f"/ledger/{name}").text
 
 
+def test_what_an_entry_calls_things_is_said_in_words_with_the_code_beside_it(site, world):
+    dutch = site.signed_in("aad", Role.AUDITOR, language="nl")
+    page = dutch.get(f"/ledger/{_index(site, 'opt_in')}").text
+    for words, code in (
+        ("Aangemeld", "opt_in"),
+        ("het trefwoord van een lijst en een aan-woord, verder niets", r"list-on@[^<]+"),
+        ("bulletins waar de persoon om vroeg", "news-bulletin"),
+        ("toestemming (AVG, artikel 6, lid 1, onder a)", "GDPR-6-1-a"),
+        ("tot de persoon ze intrekt", "until-withdrawn"),
+    ):
+        assert re.search(rf'{re.escape(words)} <code class="raw">{code}</code>', page), words
+
+
+def test_the_record_of_processing_is_a_list_in_words_and_its_text_is_folded(site, auditor):
+    with site.runtime.reading() as session:
+        rows = session.execute(sa.select(LedgerEntry.idx, LedgerEntry.leaf))
+        index = next(idx for idx, leaf in rows if b'"kind":"config"' in leaf)
+    page = auditor.get(f"/ledger/{index}").text
+    assert re.search(r"<dt>Controller</dt><dd>\s*<p><bdi>De Ochtend</bdi></p>", page)
+    assert '<p><bdi>Netherlands</bdi> <code class="raw">NL</code></p>' in page
+    folded = re.findall(r"<details[^>]*>.*?</details>", page, re.DOTALL)
+    assert any("{&#34;address&#34;" in part for part in folded)
+    assert not any(" open" in part.partition(">")[0] for part in folded)
+
+
 def test_a_receipt_is_checked_without_us(site, world, auditor):
     world.text(phone(20), "NRC AAN")  # newer than every checkpoint
     with site.runtime.reading() as session:
@@ -252,6 +277,8 @@ def test_what_is_downloaded_is_filtered_and_written_down(site, auditor):
     [row] = _exports(site)
     assert (row.form, row.chosen, row.entries) == ("jsonl", "event opt_in", 5)
     page = auditor.get("/ledger").text
+    assert '<details id="exports">' in page
+    assert "event: Joined" in page
     assert "a part" in page
     assert "5 entries" in page
     assert site.post(auditor, "/ledger/export", {"format": "csv", "from": "x"}).status_code == 422
@@ -265,6 +292,7 @@ def test_a_large_export_is_made_in_the_background_and_fetched(site, auditor, mon
     assert (answer.status_code, answer.location) == (303, "/ledger#exports")
     page = auditor.get("/ledger").text
     assert "waits to be made" in page
+    assert '<details id="exports" open>' in page
     assert 'hx-get="/ledger/exports"' in page
     assert "<noscript>" in page
     assert auditor.get("/ledger/exports/1").status_code == 404
@@ -272,6 +300,7 @@ def test_a_large_export_is_made_in_the_background_and_fetched(site, auditor, mon
     part = auditor.get("/ledger/exports").text
     assert "Fetch the file" in part
     assert "hx-get" not in part
+    assert '<details id="exports" open>' in auditor.get("/ledger").text
     fetched = auditor.get("/ledger/exports/1")
     assert fetched.data.startswith(b"index,recorded")
     assert int(fetched.headers["Content-Length"]) == len(fetched.data)

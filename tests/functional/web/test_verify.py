@@ -11,14 +11,16 @@ import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as PrivateKey
 
+from broadcaster.ledger.checkpoint import open_checkpoint, sign_checkpoint
 from broadcaster.ledger.entry import Channel, ConsentEntry, DocumentKind, Event, Method, State
 from broadcaster.ledger.manifest import Part
+from broadcaster.ledger.report import Report, Step
 from broadcaster.services import audit, documents, parts, proving
 from broadcaster.services.audit import Format
 from broadcaster.services.staff import Role
 from broadcaster.storage import ledger
 from broadcaster.storage.ledger import Leaf
-from broadcaster.web import verify
+from broadcaster.web import verify, verify_words
 
 
 @pytest.fixture
@@ -237,3 +239,47 @@ def test_it_speaks_dutch(signed):
     browser = signed.browser()
     browser.get("/language/nl")
     assert "Logboek controleren" in browser.get("/verify").text
+
+
+def test_each_step_is_told_in_dutch_and_what_the_checker_says_is_marked_as_english(signed):
+    browser = signed.browser()
+    browser.get("/language/nl")
+    sent = {"csrf_token": signed.token(browser), "text": "", "since": ""}
+    data = bundle(signed)
+    page = browser.post("/verify", **multipart(sent, upload(data))).text
+    assert "Elke regel heeft de juiste vorm" in page
+    assert "Alle regels samen leiden naar de wortel die ondertekend is" in page
+    english = re.search(r'<dl[^>]* lang="en">(.*?)</dl>', page, re.DOTALL)[1]
+    assert "1 entry, each canonical and well formed" in english
+    assert "canonical" not in page.replace(english, "")
+    broken = data.replace(b"controller", b"kontroller")
+    page = browser.post("/verify", **multipart(sent, upload(broken))).text
+    assert "Een regel is veranderd, of is helemaal geen regel." in page
+    assert re.search(r'<p class="raw" lang="en">[^<]*entry 0', page)
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_there_are_words_for_every_step(signed, ok):
+    names = (
+        *("bundle", "manifest", "key", "checkpoint", "anchor", "entries", "size", "root"),
+        *("inclusion", "part", "documents", "histories", "extension", "receipt", "entry"),
+    )
+    steps = tuple(Step(name=name, ok=ok, detail="-") for name in names)
+    with signed.app.test_request_context():
+        told = verify_words.tell(Report(steps=steps))
+    assert len({one.title for one in told}) == len({one.meaning for one in told}) == len(names)
+
+
+def test_two_checkpoints_that_contradict_each_other_are_shown_with_what_they_prove(signed, checked):
+    with signed.runtime.reading() as session:
+        kept = audit.head(session, signed.runtime).checkpoint
+    with signed.runtime.transaction() as session:
+        documents.log_once(session, DocumentKind.CONFIG, '{"controller":"me"}', signed.clock.now())
+    forged = sign_checkpoint(
+        replace(open_checkpoint(kept.encode(), signed.runtime.signer.key), root=b"x" * 32),
+        signed.runtime.signer,
+    )
+    page = checked(file=upload(bundle(signed)), since=forged.decode())
+    assert (page.status_code, steps(page)[-1]) == (422, "extension")
+    assert "These two checkpoints contradict each other" in page.text
+    assert page.text.count("news.example.org/ledger\n1\n") == 2
