@@ -9,7 +9,7 @@ from pathlib import Path
 
 # In the order in which each needs only those before it.
 _PARTS = (
-    "refusal", "signatures", "notes", "tree", "rules", "container", "histories", "steps", "program",
+    "refusal", "signatures", "notes", "tree", "rules", "container", "histories", "steps", "kinds", "program",
 )  # fmt: skip
 # What the modules import of each other, and what only the beginning of a file may import.
 _OWN_IMPORT = re.compile(

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from broadcaster.ledger.standalone.kinds import ADVICE, kind_of
 from broadcaster.ledger.standalone.notes import Key, read_key
-from broadcaster.ledger.standalone.refusal import Refused
+from broadcaster.ledger.standalone.refusal import Refused, need
 from broadcaster.ledger.standalone.steps import Step, Verification
 
 FROM_BUNDLE = (
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
         vkey = None if options.vkey is None else given_key(options.vkey)
         since = None if options.since is None else given_note(options.since)
         with Path(options.file).open("rb") as file:
+            kind = kind_of(file)
+            need(kind == "bundle", f"{options.file!a} {ADVICE.get(kind)}.")
             verification = Verification(file, vkey, since)
             steps = verification.run()
     except (OSError, Refused) as wrong:
