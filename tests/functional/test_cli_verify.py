@@ -9,8 +9,6 @@ from contextlib import closing
 
 import pytest
 
-from broadcaster.ledger import shipped
-
 
 @pytest.fixture
 def written(newsroom, home):
@@ -63,10 +61,20 @@ def test_everything_that_is_written_is_checked_or_named_as_what_it_is(newsroom, 
         assert said in done.err
 
 
-def test_the_verifier_in_a_bundle_names_what_it_does_not_check(newsroom, written):
-    assert bare(written, "ledger.bundle").returncode == 0
-    (written / "verify.py").write_bytes(shipped.verifier())
-    for name, said in {**SAID, "one.tlog-proof": "is a receipt", "pack.json": "pack"}.items():
-        done = bare(written, "verify.py", name)
+def test_the_verifier_in_a_bundle_checks_a_pack_and_names_what_it_does_not_check(written):
+    done = bare(written, "ledger.bundle", "pack.json", "--vkey", "vkey")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ok      private parts: " in done.stdout
+    assert "came out of the bundle" in done.stdout
+    assert "Verified." in done.stdout
+    # Its own name comes first, so nothing of the bundle is looked at.
+    assert "bundle: " not in done.stdout
+    pack = written / "pack.json"
+    pack.write_bytes(pack.read_bytes().replace(b"NRC AAN", b"NRC UIT"))
+    done = bare(written, "ledger.bundle", "pack.json")
+    assert done.returncode == 1
+    assert "FAILED  private parts" in done.stdout
+    for name, said in {**SAID, "one.tlog-proof": "is a receipt"}.items():
+        done = bare(written, "ledger.bundle", name)
         assert (done.returncode, done.stdout) == (2, ""), name
         assert said in done.stderr

@@ -22,10 +22,6 @@ ADVICE = {
         "is a receipt, which this program does not check. The page /verify of whoever gave it to "
         "you does, and Broadcaster: python -m broadcaster.ledger verify FILE --vkey KEY"
     ),
-    "pack": (
-        "is an evidence pack, which this program does not check. Broadcaster does: python -m "
-        "broadcaster.ledger verify FILE --vkey KEY"
-    ),
     "checkpoint": (
         "is a checkpoint. It shows whether a bundle only added to what was there before: give the "
         "bundle as FILE, and this with --since"
@@ -42,7 +38,7 @@ ADVICE = {
     "empty": "is empty: making or fetching it was broken off. Make or fetch it again",
     "unknown": (
         "is no file of Broadcaster, as far as can be told. What can be checked here is a bundle "
-        "(.zip)"
+        "(.zip) or an evidence pack (.json)"
     ),
 }
 

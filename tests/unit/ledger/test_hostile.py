@@ -139,6 +139,11 @@ def test_a_receipt_without_end_is_refused(log, tmp_path):
     assert failed(done) == "receipt"
 
 
+def test_a_pack_without_end_is_refused(verify, tmp_path):
+    start = b'{"v": "broadcaster/evidence/1"'
+    assert failed(verify(sparse(tmp_path / "zeros", (0, start), (HUGE - 1, b"\0")))) == "pack"
+
+
 def test_a_bomb_is_not_unpacked(verify, log, tmp_path):
     """A megabyte that would unpack to a gigabyte."""
     path = tmp_path / "bomb.zip"
