@@ -306,6 +306,22 @@ def test_an_import_that_was_cut_goes_on_where_it_stopped(world, importer, small_
     check_everything(world)
 
 
+def test_how_far_it_is_counts_all_rows_also_those_of_a_run_that_was_cut(importer, small_batches):
+    rows = [row(one, **({"when": ""} if one % 4 == 1 else {})) for one in range(20)]
+    path = importer.file([*rows, row(0)])
+    before, after = [], []
+    with pytest.raises(CutError):
+        importer.run(path, tell=both(before.append, CutAfter(3)))
+    importer.run(path, tell=after.append)
+    assert before == sorted(before)
+    assert after == sorted(after)
+    assert (before[-1] < after[0], after[-1]) == (True, 21)
+
+
+def both(first, second):
+    return lambda done: (first(done), second(done))
+
+
 def test_two_processes_do_not_import_the_same_rows(world, importer, small_batches):
     path = importer.file([row(one) for one in range(12)])
 
