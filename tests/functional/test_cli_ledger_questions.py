@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing, contextmanager
 
@@ -113,18 +114,31 @@ def test_which_entry_allowed_a_message(sent, sql):
     ((sid, entry),) = sql("SELECT sid, entry FROM deliveries WHERE handed IS NOT NULL")
     done = sent("ledger", "message", sid)
     assert done.code == 0
-    assert f"entry: {entry}\n" in done.out
-    assert '"event":"opt_in"' in done.out
+    rows = dict(re.split(r" {2,}", line, maxsplit=1) for line in done.out.splitlines()[1:])
+    first = f"Entry {entry} allowed it: opt_in, list nrc, by keyword on whatsapp.\n"
+    assert done.out.startswith(first)
+    assert rows["message"] == f"{sid}, delivery 2"
+    assert rows["bulletin"] == "1, to NRC Ochtend (nrc)"
+    assert rows["handed over"] == "2026-11-24T06:00:00.000000Z"
+    assert rows["state"] == "accepted"
+    assert rows["entry"].startswith(f"{entry}, by subject, under rule list-on@")
+    assert re.fullmatch(r"nrc, version 1, in nl; its words are entry \d+", rows["notice"])
+    assert {"person", "happened", "recorded"} < rows.keys()
+    assert "{" not in done.out
+    assert f"broadcaster ledger receipt {entry} -o entry-{entry}.tlog-proof" in done.err
     told = json.loads(sent("ledger", "message", sid, "--json").out)
     assert (told["entry"], told["fault"]) == (entry, None)
     assert told["receipt"].startswith("c2sp.org/tlog-proof@v1\n")
+    assert json.loads(told["leaf"])["event"] == "opt_in"
 
 
 def test_a_message_that_never_left_needed_no_entry(sent, sql):
     ((number,),) = sql("SELECT id FROM deliveries WHERE handed IS NULL")
     done = sent("ledger", "message", number)
     assert done.code == 0
-    assert "no entry had to allow it" in done.out
+    assert done.out.startswith("It was not handed over, so no entry had to allow it.\n")
+    assert re.search(r"^state +skipped, left$", done.out, re.MULTILINE)
+    assert "handed over " not in done.out
 
 
 def test_a_message_that_the_ledger_does_not_allow_is_said_so(sent, sql):
@@ -133,6 +147,8 @@ def test_a_message_that_the_ledger_does_not_allow_is_said_so(sent, sql):
     done = sent("ledger", "message", sid)
     assert done.code == 1
     assert "no entry is written down" in done.err
+    assert "allowed it" not in done.out
+    assert f"{sid}, delivery" in done.out
 
 
 @pytest.mark.parametrize("named", ["SM" + "0" * 32, "77", "what", "+15550100001"])
