@@ -9,13 +9,17 @@ from sqlalchemy.orm import Session
 
 from broadcaster.cli.output import complain, json_option, say, say_json
 from broadcaster.cli.runtime import open_runtime
+from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.core.looking_back import read_moment
 from broadcaster.ledger.entry import ConsentEntry, parse
 from broadcaster.ledger.fields import format_moment
+from broadcaster.runtime import Runtime
 from broadcaster.services import allowing, history, proving, rederiving
 from broadcaster.services.allowing import Allowed
 from broadcaster.services.rederiving import Derived
-from broadcaster.storage import ledger, lists
+from broadcaster.storage import frozen, ledger, lists
+
+_NAMED = 5
 
 
 @click.command("at")
@@ -51,13 +55,40 @@ def audience(context: click.Context, *, bulletin: int, as_json: bool) -> None:
 
     BULLETIN is its number, as in the address of its page. Exits 1 if there is a difference.
     """
-    found = rederiving.rederive(open_runtime(), bulletin)
+    runtime = open_runtime()
+    try:
+        found = rederiving.rederive(runtime, bulletin)
+    except NotFound as error:
+        message = f"There is no bulletin {bulletin}. {_begun(runtime)}"
+        raise NotFound(message) from error
+    except InvalidInput as error:
+        message = f"{error} {_begun(runtime)}"
+        raise InvalidInput(message) from error
     if as_json:
         say_json(_as_json(found))
     else:
         _tell(found)
     if found.different:
         context.exit(1)
+
+
+def _begun(runtime: Runtime) -> str:
+    """Say which bulletins have an audience."""
+    with runtime.reading() as session:
+        found = frozen.begun(session, _NAMED + 1)
+    if not found:
+        return "None has begun yet."
+    zone = ZoneInfo(runtime.settings.organisation.zone)
+    named = ", ".join(
+        f"{one.id} ({item.slug}, {one.started.astimezone(zone):%Y-%m-%d})"
+        for one, item in found[:_NAMED]
+        if one.started is not None
+    )
+    if len(found) <= _NAMED:
+        return f"These have begun: {named}."
+    return (
+        f"The newest that have begun: {named}. All: {runtime.settings.public_url}/ledger/audience"
+    )
 
 
 @click.command()
