@@ -18,7 +18,7 @@ from broadcaster.ledger.fields import format_moment
 from broadcaster.runtime import Runtime
 from broadcaster.services import opening
 from broadcaster.services.evidence import Pack
-from broadcaster.services.opening import Form, Opener
+from broadcaster.services.opening import LEAST_REASON, MOST_REASON, Form, Opener
 from broadcaster.storage import openings as stored
 from broadcaster.web import packs
 
@@ -28,7 +28,14 @@ _LONGEST = 1_000
 
 @click.command()
 @click.argument("who", metavar="TOKEN|SID|-")
-@click.option("--reason", required=True, help="Why it is opened; kept for ever.")
+@click.option(
+    "--reason",
+    required=True,
+    help=(
+        f"Why it is opened, in {LEAST_REASON} to {MOST_REASON} characters and without phone "
+        "numbers; kept for ever."
+    ),
+)
 @click.option("--format", "form", type=_FORMS, default=Form.JSON.value, show_default=True)
 @click.option("--masked", is_flag=True, help="Leave number, words and key out.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True)

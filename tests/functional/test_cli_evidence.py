@@ -94,6 +94,11 @@ def test_what_cannot_be_opened_is_refused_and_writes_nothing(
     assert newsroom("people", "openings").out == ""
 
 
+def test_the_help_says_what_a_reason_must_be(newsroom):
+    said = " ".join(newsroom("people", "evidence", "--help").out.split())
+    assert "Why it is opened, in 5 to 500 characters and without phone numbers" in said
+
+
 def test_a_file_that_is_there_is_kept(newsroom, token, tmp_path):
     file = tmp_path / "pack.json"
     file.write_text("mine")
