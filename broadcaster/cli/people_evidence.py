@@ -37,7 +37,11 @@ _LONGEST = 1_000
     ),
 )
 @click.option("--format", "form", type=_FORMS, default=Form.JSON.value, show_default=True)
-@click.option("--masked", is_flag=True, help="Leave number, words and key out.")
+@click.option(
+    "--masked",
+    is_flag=True,
+    help="Leave words and key out; of the number the first and last four characters stay.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--by", help="Who opens it; the name of this account on the machine if not given.")

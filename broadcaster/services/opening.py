@@ -38,7 +38,7 @@ class Opener:
 
     Args:
         name: as it is kept.
-        is_full: whether they see numbers and words; else both are masked.
+        is_full: whether they see numbers and words; else numbers are masked, and words left out.
     """
 
     name: str

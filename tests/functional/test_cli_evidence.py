@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from broadcaster.core.address import Address
 from tests.world import phone
 
 WHY = "Complaint, case 2026-14"
@@ -94,9 +95,11 @@ def test_what_cannot_be_opened_is_refused_and_writes_nothing(
     assert newsroom("people", "openings").out == ""
 
 
-def test_the_help_says_what_a_reason_must_be(newsroom):
+def test_the_help_says_what_a_reason_must_be_and_what_masked_leaves(newsroom):
     said = " ".join(newsroom("people", "evidence", "--help").out.split())
     assert "Why it is opened, in 5 to 500 characters and without phone numbers" in said
+    assert "of the number the first and last four characters stay" in said
+    assert Address.parse("whatsapp:+31612340001").masked == "+316•••0001"
 
 
 def test_a_file_that_is_there_is_kept(newsroom, token, tmp_path):
