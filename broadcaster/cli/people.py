@@ -25,6 +25,7 @@ from broadcaster.core.importing import SENTENCES, Refusal
 from broadcaster.runtime import Runtime
 from broadcaster.services import consents, importing, sheet
 from broadcaster.services.importing import Outcome
+from broadcaster.services.recording import OPERATOR
 from broadcaster.services.vetting import Order
 from broadcaster.storage import imports as stored
 from broadcaster.storage import staff
@@ -51,7 +52,7 @@ for _command in (find, erase, evidence, openings):
     type=click.Choice([one.value for one in Channel]),
     help="On which channel they agreed to be reached. [default: the list's only one]",
 )
-@click.option("--by", help="Your user name. [default: the ledger says cli]")
+@click.option("--by", help=f"Your user name. [default: the ledger says {OPERATOR}]")
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would happen.")
 @click.option(
     "--report",
@@ -178,7 +179,7 @@ def _open(file: Path) -> IO[bytes]:
 
 def _actor(session: Session, name: str | None) -> str:
     if name is None:
-        return "cli"
+        return OPERATOR
     user = staff.find_user(session, name)
     if user is None or not user.active:
         message = f"Nobody called {name!r} may sign in. All users: broadcaster user list"

@@ -19,6 +19,7 @@ from broadcaster.runtime import Runtime
 from broadcaster.services import opening
 from broadcaster.services.evidence import Pack
 from broadcaster.services.opening import LEAST_REASON, MOST_REASON, Form, Opener
+from broadcaster.services.recording import OPERATOR
 from broadcaster.storage import openings as stored
 from broadcaster.web import packs
 
@@ -60,7 +61,7 @@ def evidence(
     if chosen is Form.PDF:
         # Before it is recorded that somebody opened what could then not be printed.
         packs.find_printer()
-    opener = Opener(name=f"{by or getpass.getuser()} (command line)"[:80], is_full=not masked)
+    opener = Opener(name=f"{by or getpass.getuser()} ({OPERATOR})"[:80], is_full=not masked)
     why = opening.check_reason(reason)
     pack = opening.open_pack(runtime, _who(who), opener, reason=why, form=chosen)
     _write(output, _render(runtime, pack, chosen, why, opener.name))

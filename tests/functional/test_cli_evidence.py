@@ -38,7 +38,7 @@ def test_a_pack_is_written_verifies_and_its_opening_is_kept(newsroom, token, tmp
     assert "ok      private parts" in verified.out
     assert newsroom("verify", file, "--vkey", vkey, "--since", file).code == 2
     (kept,) = json.loads(newsroom("people", "openings", "--json").out)
-    assert kept["actor"] == "anna (command line)"
+    assert kept["actor"] == "anna (operator)"
     assert (kept["subject"], kept["reason"], kept["full"]) == (token, WHY, True)
     assert WHY in newsroom("people", "openings", token).out
     assert newsroom("people", "openings", "0" * 32).out == ""

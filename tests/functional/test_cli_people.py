@@ -94,7 +94,7 @@ def test_the_list_of_imports_and_the_report_of_one(newsroom, file):
     assert "1 joined" in newsroom("people", "import", path, *IMPORT).out
 
     (one,) = json.loads(newsroom("people", "imports", "--json").out)
-    assert (one["number"], one["accepted"], one["refused"], one["by"]) == (1, 1, 1, "cli")
+    assert (one["number"], one["accepted"], one["refused"], one["by"]) == (1, 1, 1, "operator")
     assert one["finished"] is not None
     assert "moved from another system" in newsroom("people", "imports").out
     assert newsroom("people", "imports", "1").out.splitlines()[1].startswith("3,source,")
