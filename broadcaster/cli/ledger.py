@@ -55,7 +55,11 @@ def ledger() -> None:
 @click.option("--list", "list_", default="", help="The list's stable id.")
 @click.option("--event", default="", help="What happened, such as opt_in.")
 @click.option("--method", default="", help="How, such as keyword.")
-@click.option("--actor", default="", help="Who: subject, provider, system, or an operator.")
+@click.option(
+    "--actor",
+    default="",
+    help="Who: subject, provider, system, user-1 or another, or operator (cli in older imports).",
+)
 @click.option("--subject", default="", help="The token of a person, 32 digits.")
 def export(
     *,

@@ -5,15 +5,21 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy.orm import Session
 
 from broadcaster.cli.output import complain, json_option, say, say_json
 from broadcaster.cli.runtime import open_runtime
+from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.core.looking_back import read_moment
+from broadcaster.ledger.entry import ConsentEntry, parse
 from broadcaster.ledger.fields import format_moment
+from broadcaster.runtime import Runtime
 from broadcaster.services import allowing, history, proving, rederiving
 from broadcaster.services.allowing import Allowed
 from broadcaster.services.rederiving import Derived
-from broadcaster.storage import lists
+from broadcaster.storage import frozen, ledger, lists
+
+_NAMED = 5
 
 
 @click.command("at")
@@ -49,13 +55,40 @@ def audience(context: click.Context, *, bulletin: int, as_json: bool) -> None:
 
     BULLETIN is its number, as in the address of its page. Exits 1 if there is a difference.
     """
-    found = rederiving.rederive(open_runtime(), bulletin)
+    runtime = open_runtime()
+    try:
+        found = rederiving.rederive(runtime, bulletin)
+    except NotFound as error:
+        message = f"There is no bulletin {bulletin}. {_begun(runtime)}"
+        raise NotFound(message) from error
+    except InvalidInput as error:
+        message = f"{error} {_begun(runtime)}"
+        raise InvalidInput(message) from error
     if as_json:
         say_json(_as_json(found))
     else:
         _tell(found)
     if found.different:
         context.exit(1)
+
+
+def _begun(runtime: Runtime) -> str:
+    """Say which bulletins have an audience."""
+    with runtime.reading() as session:
+        found = frozen.begun(session, _NAMED + 1)
+    if not found:
+        return "None has begun yet."
+    zone = ZoneInfo(runtime.settings.organisation.zone)
+    named = ", ".join(
+        f"{one.id} ({item.slug}, {one.started.astimezone(zone):%Y-%m-%d})"
+        for one, item in found[:_NAMED]
+        if one.started is not None
+    )
+    if len(found) <= _NAMED:
+        return f"These have begun: {named}."
+    return (
+        f"The newest that have begun: {named}. All: {runtime.settings.public_url}/ledger/audience"
+    )
 
 
 @click.command()
@@ -70,17 +103,29 @@ def message(context: click.Context, *, named: str, as_json: bool) -> None:
     runtime = open_runtime()
     with runtime.reading() as session:
         found = allowing.find(session, named)
-    receipt = None
-    if found.sent.entry is not None and found.fault is None:
-        receipt = proving.receipt(runtime, found.sent.entry)
-    entry = receipt.entry.decode() if receipt else None
+        entry, words = _entry_of(session, found)
     if as_json:
+        index = found.sent.entry if found.fault is None else None
+        receipt = proving.receipt(runtime, index) if index is not None else None
+        leaf = receipt.entry.decode() if receipt else None
         proof = receipt.to_bytes().decode() if receipt else None
-        say_json({**_message(found), "leaf": entry, "receipt": proof})
+        say_json({**_message(found), "leaf": leaf, "receipt": proof})
     else:
-        _say_message(found, entry)
+        _say_message(found, entry, words)
     if found.fault is not None:
         context.exit(1)
+
+
+def _entry_of(session: Session, found: Allowed) -> tuple[ConsentEntry | None, int | None]:
+    """Return the entry that allowed a message, and the entry with the words its person was told."""
+    sent = found.sent
+    if sent.entry is None or found.fault is not None or not allowing.was_handed_over(sent):
+        return None, None
+    entry = parse(ledger.entries_at(session, [sent.entry])[sent.entry].leaf)
+    if not isinstance(entry, ConsentEntry):
+        return None, None
+    told = entry.notice.sha256 if entry.notice is not None else ""
+    return entry, ledger.places(session, [told]).get(told)
 
 
 def _message(found: Allowed) -> dict[str, object]:
@@ -98,17 +143,47 @@ def _message(found: Allowed) -> dict[str, object]:
     }
 
 
-def _say_message(found: Allowed, entry: str | None) -> None:
-    for name, value in _message(found).items():
-        if value is not None and name != "fault":
-            say(f"{name.replace('_', ' ')}: {value}")
+def _say_message(found: Allowed, entry: ConsentEntry | None, words: int | None) -> None:
+    sent = found.sent
+    if entry is not None:
+        how = f"by {entry.method.value} on {entry.channel.value}"
+        say(f"Entry {sent.entry} allowed it: {entry.event.value}, list {entry.list}, {how}.")
+    elif found.fault is None:
+        say("It was not handed over, so no entry had to allow it.")
+    rows = {
+        "message": f"{sent.sid}, delivery {sent.id}" if sent.sid else f"delivery {sent.id}",
+        "bulletin": f"{sent.bulletin_id}, to {found.item.name} ({found.item.slug})",
+        "person": sent.subject or "not there any more",
+        **({"handed over": format_moment(sent.handed)} if sent.handed else {}),
+        "state": f"{sent.state}, {sent.reason}" if sent.reason else sent.state,
+        **(_rows_of(sent.entry, entry, words) if entry is not None else {}),
+    }
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        say(f"{name.ljust(width)}  {value}")
     if found.fault is not None:
         complain(f"NOT allowed by the ledger: {found.fault}.")
-    elif entry is None:
-        say("It was not handed over, so no entry had to allow it.")
-    else:
-        say(f"leaf: {entry}")
-        complain(f"A receipt of it: broadcaster ledger receipt {found.sent.entry}")
+    elif entry is not None:
+        file = f"entry-{sent.entry}.tlog-proof"
+        complain(f"Proof for anybody: broadcaster ledger receipt {sent.entry} -o {file}")
+        named = sent.sid or sent.subject
+        complain(f"With their words: broadcaster people evidence {named} --reason … -o FILE")
+
+
+def _rows_of(index: int | None, entry: ConsentEntry, words: int | None) -> dict[str, str]:
+    rows = {
+        "entry": f"{index}, by {entry.actor}, under rule {entry.rule}",
+        "happened": format_moment(entry.occurred),
+        "recorded": format_moment(entry.recorded),
+        "notice": "none",
+    }
+    if entry.notice is not None:
+        notice = f"{entry.notice.id}, version {entry.notice.version}, in {entry.notice.lang}"
+        where = f"entry {words}" if words is not None else "not in the ledger"
+        rows["notice"] = f"{notice}; its words are {where}"
+    if entry.reason is not None:
+        rows["reason"] = entry.reason
+    return rows
 
 
 def _as_json(found: Derived) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -24,11 +25,12 @@ from broadcaster.core.importing import SENTENCES, Refusal
 from broadcaster.runtime import Runtime
 from broadcaster.services import consents, importing, sheet
 from broadcaster.services.importing import Outcome
+from broadcaster.services.recording import OPERATOR
 from broadcaster.services.vetting import Order
 from broadcaster.storage import imports as stored
 from broadcaster.storage import staff
 
-_TOLD_EVERY = 100_000
+_TOLD_EVERY = 2.0  # seconds
 _DELIMITERS = {";": "semicolon", ",": "comma", "\t": "tab"}
 
 
@@ -50,7 +52,7 @@ for _command in (find, erase, evidence, openings):
     type=click.Choice([one.value for one in Channel]),
     help="On which channel they agreed to be reached. [default: the list's only one]",
 )
-@click.option("--by", help="Your user name. [default: the ledger says cli]")
+@click.option("--by", help=f"Your user name. [default: the ledger says {OPERATOR}]")
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would happen.")
 @click.option(
     "--report",
@@ -96,7 +98,7 @@ def import_(
         done = _rehearse(runtime, file, order, found, report)
     else:
         with seldom_tidied():
-            done = importing.run(runtime, file, found, order, _progress())
+            done = importing.run(runtime, file, found, order, _progress(found.rows))
         if report is not None:
             _write_report(runtime, done.number, report)
     if as_json:
@@ -177,7 +179,7 @@ def _open(file: Path) -> IO[bytes]:
 
 def _actor(session: Session, name: str | None) -> str:
     if name is None:
-        return "cli"
+        return OPERATOR
     user = staff.find_user(session, name)
     if user is None or not user.active:
         message = f"Nobody called {name!r} may sign in. All users: broadcaster user list"
@@ -189,7 +191,7 @@ def _actor(session: Session, name: str | None) -> str:
 def _rehearse(
     runtime: Runtime, file: Path, order: Order, found: sheet.Sheet, report: Path | None
 ) -> Outcome:
-    with importing.rehearse(runtime, file, found, order, _progress()) as (done, refusals):
+    with importing.rehearse(runtime, file, found, order, _progress(found.rows)) as (done, refusals):
         if report is not None:
             _write_refusals(report, refusals)
     return done
@@ -206,16 +208,23 @@ def _write_refusals(report: Path, refusals: Iterable[tuple[int, str]]) -> None:
     complain(f"Wrote {report}.")
 
 
-def _progress() -> Callable[[int], None]:
-    told = 0
+def _progress(rows: int) -> Callable[[int], None]:
+    """Say now and then, and at the end, how many of so many rows are done."""
+    told = time.monotonic()
 
     def tell(done: int) -> None:
         nonlocal told
-        if sys.stderr.isatty() and done - told >= _TOLD_EVERY:
-            told = done
-            complain(f"{done:,} rows …")
+        now = time.monotonic()
+        if _is_watched() and (now - told >= _TOLD_EVERY or done >= rows):
+            told = now
+            complain(f"{min(done, rows):,} of {rows:,} rows are done.")
 
     return tell
+
+
+def _is_watched() -> bool:
+    """Tell whether somebody sits at a terminal; in a file of errors, progress is none."""
+    return sys.stderr.isatty()
 
 
 def _described(done: Outcome, order: Order) -> dict[str, object]:
@@ -237,12 +246,24 @@ def _described(done: Outcome, order: Order) -> dict[str, object]:
 
 
 def _say(done: Outcome) -> None:
-    would = "would have " if done.number is None else ""
     if done.went_on is not None:
-        say(f"Went on after line {done.went_on:,}, where an earlier run stopped.")
-    say(f"{done.accepted:,} {would}joined; {done.already:,} were on the list already.")
-    say(f"{done.refused:,} {'would be' if would else 'were'} refused.")
-    for reason, number in sorted(done.reasons.items(), key=lambda one: -one[1]):
+        say("An earlier run had stopped on the way; this one went on. The numbers are of both.")
+    is_dry = done.number is None
+    joined = f"{done.accepted:,} {'would have ' if is_dry else ''}joined"
+    already = f"{_counted(done.already)} on the list already"
+    refused = f"{done.refused:,} would have been" if is_dry else _counted(done.refused)
+    rows = f"{done.sheet.rows:,} {'row' if done.sheet.rows == 1 else 'rows'}"
+    say(f"{rows}: {joined}, {already}, {refused} refused{':' if done.reasons else '.'}")
+    for reason, number in sorted(done.reasons.items(), key=lambda one: (-one[1], one[0])):
         say(f"  {number:,}: {SENTENCES[Refusal(reason)]}")
-    if done.number is not None:
-        say(f"This is import {done.number}; broadcaster people imports {done.number} lists them.")
+    if is_dry:
+        say("Nothing was changed.")
+    elif done.refused:
+        more = f"Its refused rows: broadcaster people imports {done.number}"
+        say(f"This is import {done.number}. {more}")
+    else:
+        say(f"This is import {done.number}.")
+
+
+def _counted(number: int) -> str:
+    return f"{number:,} {'was' if number == 1 else 'were'}"

@@ -13,9 +13,8 @@ from broadcaster.core.erasure import UNREADABLE, Stage
 from broadcaster.core.errors import NotFound
 from broadcaster.runtime import Runtime
 from broadcaster.services import erasing
+from broadcaster.services.recording import OPERATOR
 from broadcaster.storage.erasing import Holdings
-
-_ACTOR = "operator"
 
 
 @click.command()
@@ -65,7 +64,7 @@ def erase(*, token: str, reason: str, dry_run: bool, yes: bool, as_json: bool) -
         say("Nothing was done.")
         return
     subscriber_id = runtime.run(
-        lambda session: erasing.begin(session, runtime, token, reason=reason, actor=_ACTOR)
+        lambda session: erasing.begin(session, runtime, token, reason=reason, actor=OPERATOR)
     )
     _report(runtime, subscriber_id, as_json=as_json)
 

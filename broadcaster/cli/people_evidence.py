@@ -18,7 +18,8 @@ from broadcaster.ledger.fields import format_moment
 from broadcaster.runtime import Runtime
 from broadcaster.services import opening
 from broadcaster.services.evidence import Pack
-from broadcaster.services.opening import Form, Opener
+from broadcaster.services.opening import LEAST_REASON, MOST_REASON, Form, Opener
+from broadcaster.services.recording import OPERATOR
 from broadcaster.storage import openings as stored
 from broadcaster.web import packs
 
@@ -28,9 +29,20 @@ _LONGEST = 1_000
 
 @click.command()
 @click.argument("who", metavar="TOKEN|SID|-")
-@click.option("--reason", required=True, help="Why it is opened; kept for ever.")
+@click.option(
+    "--reason",
+    required=True,
+    help=(
+        f"Why it is opened, in {LEAST_REASON} to {MOST_REASON} characters and without phone "
+        "numbers; kept for ever."
+    ),
+)
 @click.option("--format", "form", type=_FORMS, default=Form.JSON.value, show_default=True)
-@click.option("--masked", is_flag=True, help="Leave number, words and key out.")
+@click.option(
+    "--masked",
+    is_flag=True,
+    help="Leave words and key out; of the number the first and last four characters stay.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--by", help="Who opens it; the name of this account on the machine if not given.")
@@ -49,7 +61,7 @@ def evidence(
     if chosen is Form.PDF:
         # Before it is recorded that somebody opened what could then not be printed.
         packs.find_printer()
-    opener = Opener(name=f"{by or getpass.getuser()} (command line)"[:80], is_full=not masked)
+    opener = Opener(name=f"{by or getpass.getuser()} ({OPERATOR})"[:80], is_full=not masked)
     why = opening.check_reason(reason)
     pack = opening.open_pack(runtime, _who(who), opener, reason=why, form=chosen)
     _write(output, _render(runtime, pack, chosen, why, opener.name))

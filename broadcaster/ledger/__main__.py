@@ -7,16 +7,21 @@ import gc
 import io
 import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from broadcaster.ledger import kinds
 from broadcaster.ledger.errors import MalformedKey
 from broadcaster.ledger.keys import NoteKey, parse_vkey
+from broadcaster.ledger.kinds import Kind
 from broadcaster.ledger.note import MAX_NOTE_BYTES
 from broadcaster.ledger.pack import MAX_PACK_BYTES, verify_pack
-from broadcaster.ledger.receipt import HEADER, verify_receipt
+from broadcaster.ledger.receipt import verify_receipt
 from broadcaster.ledger.report import Report
 from broadcaster.ledger.verify import verify_bundle
 
@@ -33,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; those of the process if None.
 
     Returns:
-        0 if everything was verified, 1 if a step failed, 2 if the command could not be carried out.
+        0 if everything was verified, 1 if a step failed, 2 if the command could not be carried
+        out, as with a file that is nothing that can be checked.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -78,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         help="check an exported bundle, a receipt, or an evidence pack",
         description=(
             "Check an exported bundle, a receipt (.tlog-proof) or an evidence pack, step by step. "
-            "Exits 0 if all of it holds, 1 if not."
+            "Exits 0 if all of it holds, 1 if not, 2 if the file is nothing that can be checked."
         ),
     )
     verify.add_argument("file", metavar="FILE", type=Path, help="the bundle, receipt or pack")
@@ -95,14 +101,27 @@ def _parser() -> argparse.ArgumentParser:
 def _verify(options: argparse.Namespace) -> Report:
     vkey = None if options.vkey is None else _read_key(options.vkey)
     since = None if options.since is None else _read_note(options.since)
-    with options.file.open("rb") as file:
-        start = file.read(len(HEADER))
-        if start == HEADER.encode():
-            return _verify_receipt(start + file.read(MAX_NOTE_BYTES), vkey, since)
-        if start.startswith(b"{"):
-            return _verify_pack(start + file.read(MAX_PACK_BYTES), vkey, since)
-        file.seek(0)
-        return verify_bundle(file, vkey=vkey, since=since, helpers=_processors())
+    with options.file.open("rb") as opened, _at_hand(opened) as file:
+        kind = kinds.recognise(file)
+        if kind is Kind.RECEIPT:
+            return _verify_receipt(file.read(MAX_NOTE_BYTES + 1), vkey, since)
+        if kind is Kind.PACK:
+            return _verify_pack(file.read(MAX_PACK_BYTES + 1), vkey, since)
+        if kind is Kind.BUNDLE:
+            return verify_bundle(file, vkey=vkey, since=since, helpers=_processors())
+        message = f"{str(options.file)!a} {kinds.ADVICE[kind]}."
+        raise _WrongUseError(message)
+
+
+@contextmanager
+def _at_hand(opened: BinaryIO) -> Iterator[BinaryIO]:
+    """Give the file, or a copy if it can be read only once, as what comes through a pipe."""
+    if opened.seekable():
+        yield opened
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(opened, copy)
+        yield cast("BinaryIO", copy)
 
 
 def _processors() -> int:

@@ -116,7 +116,8 @@ class ConsentEntry:
         notice: The text the person was shown, if any.
         terms: The terms concerned, if any.
         config: SHA-256 of the register entry in force.
-        actor: "subject", "provider", "system", or the id of an operator.
+        actor: "subject", "provider", "system", "operator" (some imports say "cli"), or the id of a
+            user, "user-1".
         reason: Why; required where people act for the person. Must not identify anyone.
         prev: Index of this subject's previous entry.
         evidence: What `evidence_commitment` gave.

@@ -174,9 +174,10 @@ class _Verification:
         )
 
     def _check_texts(self) -> None:
-        wrote = {
+        # No set: a private part may hold anything that JSON can.
+        wrote = [
             (one.get("sid"), one.get("body"), one.get("button")) for one in self._private.values()
-        }
+        ]
         for text in self._pack["texts"]:
             sid, words = _field(text, "sid", str), text.get("words")
             if words is not None and not any(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 # In the order in which each needs only those before it.
 _PARTS = (
-    "refusal", "signatures", "notes", "tree", "rules", "container", "histories", "steps", "program",
+    "refusal", "signatures", "notes", "tree", "rules", "container", "histories", "steps",
+    "evidence", "kinds", "program",
 )  # fmt: skip
 # What the modules import of each other, and what only the beginning of a file may import.
 _OWN_IMPORT = re.compile(
@@ -18,6 +19,7 @@ _OWN_IMPORT = re.compile(
 _HEAD = '''"""Verifies a consent ledger: Python 3.9 or newer, this one file, no network, no packages.
 
     python3 ledger.zip                                   straight from the bundle
+    python3 ledger.zip evidence.json                     an evidence pack, with the bundle's verifier
     python3 verify.py ledger.zip --vkey KEY --since OLD  with what you kept from elsewhere
 
 A verifier that comes out of the thing it verifies proves nothing to whoever suspects the maker:

@@ -110,7 +110,7 @@ def begin(session: Session, runtime: Runtime, subject: str, *, reason: str, acto
         runtime: keys and clock.
         subject: the person's token.
         reason: why; it stays in the ledger for ever and must not tell who they are.
-        actor: an operator's id, or ``system``.
+        actor: ``operator``, or ``system``.
 
     Raises:
         NotFound: nobody has this token.

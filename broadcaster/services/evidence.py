@@ -76,7 +76,8 @@ def gather(
     Args:
         runtime: the parts.
         subject: whose.
-        is_full: with number, words, private parts and key; else all of these are left out.
+        is_full: with number, words, private parts and key; else the number is masked, and the
+            others are left out.
         delivery: only that message, and the entries about its list.
         now: the present moment.
 

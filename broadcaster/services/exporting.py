@@ -77,7 +77,7 @@ def ask(
         runtime: the parts.
         form: which form.
         choice: which entries; a bundle always holds all.
-        user_id: who asks; None is whoever is at the command line.
+        user_id: who asks; None is the operator, at the command line.
         at_once: the most entries that are given now; None is any number.
     """
     if form is Format.BUNDLE:
@@ -109,7 +109,7 @@ def give_part(runtime: Runtime, part: Part, *, user_id: int | None) -> Chunks:
     Args:
         runtime: the parts.
         part: whose, or which list's.
-        user_id: who asks; None is whoever is at the command line.
+        user_id: who asks; None is the operator, at the command line.
 
     Raises:
         NotFound: the ledger has no entry about this subject or list.

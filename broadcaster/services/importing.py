@@ -117,14 +117,15 @@ def run(runtime: Runtime, path: Path, found: Sheet, order: Order, tell: Tell) ->
         path: the file.
         found: what `sheet.survey` said about it.
         order: what is imported.
-        tell: is told now and then how many rows have been looked at.
+        tell: is told now and then how many rows are done, those of an earlier run included.
 
     Raises:
         Conflict: it is finished already, or another process imports it.
         InvalidInput: it was begun with another reason.
     """
     begun, went_on = runtime.run(lambda session: _begin(session, runtime, found, order))
-    number, order, done = begun.id, replace(order, actor=begun.actor), 0
+    number, order = begun.id, replace(order, actor=begun.actor)
+    done = begun.accepted + begun.already + begun.refused
     task = replace(
         _task(runtime, path, found, order, begun.started),
         offset=begun.offset,

@@ -17,8 +17,7 @@ from broadcaster.storage import evidence, openings
 
 _log = structlog.get_logger()
 
-MOST_REASON = 500
-_LEAST_REASON = 5
+LEAST_REASON, MOST_REASON = 5, 500
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
 # The reason stays when a person is erased, so no number may be in it: seven digits, however spaced.
 _NUMBER = re.compile(r"(?:\d[ ().\-/]?){7}")
@@ -39,7 +38,7 @@ class Opener:
 
     Args:
         name: as it is kept.
-        is_full: whether they see numbers and words; else both are masked.
+        is_full: whether they see numbers and words; else numbers are masked, and words left out.
     """
 
     name: str
@@ -91,10 +90,8 @@ def check_reason(reason: str) -> str:
     """
     visible = "".join(mark if mark.isprintable() else " " for mark in reason)
     why = " ".join(visible.split())
-    if not _LEAST_REASON <= len(why) <= MOST_REASON:
-        message = (
-            f"Say why this evidence is opened, in {_LEAST_REASON} to {MOST_REASON} characters."
-        )
+    if not LEAST_REASON <= len(why) <= MOST_REASON:
+        message = f"Say why this evidence is opened, in {LEAST_REASON} to {MOST_REASON} characters."
         raise InvalidInput(message)
     if _NUMBER.search(why):
         message = "Leave phone numbers out of the reason: it stays when the person is erased."

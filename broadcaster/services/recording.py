@@ -36,6 +36,10 @@ BASIS = "GDPR-6-1-a"
 VALIDITY = "until-withdrawn"
 
 
+#: Who acts at the command line, whoever that is; imports of earlier versions call them ``cli``.
+OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """What a person, or the provider, did.
@@ -44,7 +48,7 @@ class Act:
         subscriber: whose consent it concerns; the row is locked.
         method: how we got to know.
         rule: id and version of the rule that decided.
-        actor: ``subject``, ``provider``, ``system`` or an operator's id.
+        actor: ``subject``, ``provider``, ``system``, ``operator``, or the id of a user, ``user-1``.
         evidence: the private part: addresses, words, the webhook's fields.
         occurred: when the person acted.
         reason: why, where somebody acts for the person; it must not tell who they are.

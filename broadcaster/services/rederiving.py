@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from broadcaster.core.bulletin import BulletinState
 from broadcaster.core.delivery import SkipReason, State
 from broadcaster.core.errors import InvalidInput, NotFound
 from broadcaster.ledger.entry import Event
@@ -25,6 +26,10 @@ from broadcaster.storage.models import BroadcastList, Bulletin
 _AT_ONCE = 1_000
 #: So many differences are named; all are counted.
 MOST_NAMED = 100
+_NOT_BEGUN = {
+    BulletinState.DRAFT.value: "is a draft; nothing of it has gone out",
+    BulletinState.CANCELLED.value: "was cancelled before it began, so nobody got it",
+}
 _ERASED = Event.ERASED.value.encode()
 
 
@@ -115,7 +120,7 @@ def rederive(runtime: Runtime, bulletin_id: int) -> Derived:
             else frozenset(bulletin.channels.split())
         )
     if bulletin.audience is None or bulletin.started is None:
-        message = "This bulletin has not begun, so nothing can be compared yet."
+        message = f"Bulletin {bulletin_id} {_NOT_BEGUN.get(bulletin.state, 'has not begun yet')}."
         raise InvalidInput(message)
     found = Derived(
         bulletin=bulletin, item=item, size=bulletin.ledger_size, moment=bulletin.started

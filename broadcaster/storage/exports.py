@@ -36,7 +36,7 @@ def add(session: Session, export: Export) -> int:
 
 
 def recent(session: Session, limit: int) -> Sequence[tuple[Export, str | None]]:
-    """Return the newest exports and who asked; None is the command line."""
+    """Return the newest exports and who asked; None is the operator, at the command line."""
     rows = session.execute(
         select(Export, User.name)
         .outerjoin(User, User.id == Export.user_id)

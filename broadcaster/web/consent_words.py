@@ -74,6 +74,9 @@ def actor(name: str) -> str:
         "subject": _("the person"),
         "provider": _("Twilio"),
         "system": _("the system"),
+        "operator": _("an operator, at the command line"),
+        # So imports of earlier versions call an operator; entries stay what they are.
+        "cli": _("an operator, at the command line (“cli”)"),
     }
     return words.get(name, name)
 

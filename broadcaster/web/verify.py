@@ -1,7 +1,8 @@
-"""Check a receipt or a bundle of this ledger, step by step, for anybody."""
+"""Check a receipt, a bundle or an evidence pack of this ledger, step by step, for anybody."""
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,8 +10,10 @@ from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, make_response, render_template, request
 
+from broadcaster.ledger.kinds import CHECKED, Kind, recognise
 from broadcaster.ledger.note import MAX_NOTE_BYTES
-from broadcaster.ledger.receipt import HEADER, verify_receipt
+from broadcaster.ledger.pack import verify_pack
+from broadcaster.ledger.receipt import verify_receipt
 from broadcaster.ledger.report import Report
 from broadcaster.ledger.verify import verify_bundle
 from broadcaster.services import audit, proving
@@ -23,6 +26,8 @@ blueprint = Blueprint("verify", __name__)
 
 #: What a bundle may weigh here; the command line takes any.
 MOST_BYTES = 20 * 1024 * 1024
+#: What an evidence pack may weigh: other than a bundle, it is read into memory as a whole.
+MOST_PACK_BYTES = 4 * 1024 * 1024
 _MARGIN = 512 * 1024  # what is in the form beside the file
 # Who checks must not keep those waiting whose texts come in.
 _AT_ONCE = 2
@@ -35,13 +40,13 @@ class Asked:
     """What somebody wants to have checked.
 
     Args:
-        file: the receipt or bundle.
-        is_receipt: which of the two.
+        file: the receipt, bundle or pack.
+        kind: which of them.
         since: an older checkpoint, for a bundle.
     """
 
     file: BinaryIO
-    is_receipt: bool
+    kind: Kind
     since: bytes | None
 
 
@@ -77,7 +82,8 @@ def check() -> Response:
         report = _verify(asked)
     finally:
         _turns.release()
-    return make_response(_page(report=report), 200 if report.ok else 422)
+    page = _page(report=report, kind=asked.kind)
+    return make_response(page, 200 if report.ok else 422)
 
 
 def _asked() -> Asked | str:
@@ -91,15 +97,55 @@ def _asked() -> Asked | str:
         return _("Choose a file, or paste a receipt.")
     if found is not None and given:
         file = cast("BinaryIO", found.stream)
-        is_receipt = file.read(len(HEADER)) == HEADER.encode()
-        file.seek(0)
     else:
-        file, is_receipt = BytesIO(_typed_note(text) or b""), True
-    if is_receipt and since is not None:
+        file = BytesIO(_typed_note(text) or b"")
+    kind = recognise(file)
+    return _fault(file, kind, since) or Asked(file=file, kind=kind, since=since)
+
+
+def _fault(file: BinaryIO, kind: Kind, since: bytes | None) -> str | None:
+    """Say why this cannot be checked, and what to do instead; None if it can."""
+    if kind not in CHECKED:
+        return _other_kinds()[kind]
+    if kind is not Kind.BUNDLE and since is not None:
         return _(
-            "An older checkpoint goes with a bundle: a receipt says nothing about other entries."
+            "An older checkpoint goes with a bundle: this says nothing about other people's entries."
         )
-    return Asked(file=file, is_receipt=is_receipt, since=since)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if kind is Kind.PACK and size > MOST_PACK_BYTES:
+        return _(
+            "This page checks evidence packs up to 4 MB. A larger one is checked on any computer "
+            "with Python, with any bundle at hand: python3 ledger.zip evidence.json"
+        )
+    return None
+
+
+def _other_kinds() -> dict[Kind, str]:
+    """Say what a file is that cannot be checked, and what to do instead."""
+    return {
+        Kind.CHECKPOINT: _(
+            "This is a checkpoint. Put it under “I kept an older checkpoint”, and choose the "
+            "bundle that you want to hold against it."
+        ),
+        Kind.KEY: _(
+            "This is a public key. Compare it with the one below; choose what it has signed to "
+            "have that checked."
+        ),
+        Kind.TABLE: _(
+            "This holds entries as a table, without the proofs that it takes to check them. Ask "
+            "for the ledger as a bundle."
+        ),
+        Kind.PAGE: _(
+            "This is a page or a PDF, to be read. The same evidence can be checked as a file: ask "
+            "for it as JSON."
+        ),
+        Kind.EMPTY: _("This file is empty: fetching it was broken off. Fetch it again."),
+        Kind.UNKNOWN: _(
+            "This is nothing of ours, as far as can be told. A bundle is a .zip, an evidence pack "
+            "is a .json, and a receipt begins with c2sp.org/tlog-proof."
+        ),
+    }
 
 
 def _typed_note(text: str) -> bytes | None:
@@ -110,12 +156,16 @@ def _typed_note(text: str) -> bytes | None:
 
 def _verify(asked: Asked) -> Report:
     key = runtime().signer.key
-    if asked.is_receipt:
+    if asked.kind is Kind.RECEIPT:
         return verify_receipt(asked.file.read(MAX_NOTE_BYTES + 1), key)
+    if asked.kind is Kind.PACK:
+        return verify_pack(asked.file.read(MOST_PACK_BYTES + 1), key)
     return verify_bundle(asked.file, vkey=key, since=asked.since)
 
 
-def _page(*, report: Report | None = None, fault: str | None = None) -> str:
+def _page(
+    *, report: Report | None = None, kind: Kind | None = None, fault: str | None = None
+) -> str:
     head = audit.head(reading(), runtime())
     example = proving.example(reading(), runtime())
     return render_template(
@@ -123,8 +173,8 @@ def _page(*, report: Report | None = None, fault: str | None = None) -> str:
         head=head,
         example=example.to_bytes().decode() if example else None,
         report=report,
-        steps=verify_words.tell(report) if report else [],
-        remarks=[verify_words.remark(one) for one in report.remarks] if report else [],
+        steps=verify_words.tell(report, kind) if report else [],
+        remarks=verify_words.remarks(report, kind) if report else [],
         fault=fault,
         since=request.form.get("since", "") if request.method == "POST" else "",
         text=request.form.get("text", "") if request.method == "POST" else "",

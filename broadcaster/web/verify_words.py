@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from broadcaster.ledger.kinds import Kind
 from broadcaster.ledger.part import LIMITS
 from broadcaster.ledger.report import Report, Step
 from broadcaster.web.wording import gettext as _
@@ -24,11 +25,17 @@ class Told:
     meaning: str
 
 
-def tell(report: Report) -> list[Told]:
-    """Tell the steps of a report in the reader's language."""
+def tell(report: Report, kind: Kind | None) -> list[Told]:
+    """Tell the steps of a report on a file of this kind in the reader's language."""
     titles = {**_titles_of_form(), **_titles_of_content()}
     held = {**_held_of_form(), **_held_of_content()}
     broke = {**_broke_of_form(), **_broke_of_content()}
+    if kind is Kind.PACK:
+        titles, held, broke = (
+            titles | _titles_of_pack(),
+            held | _held_of_pack(),
+            broke | _broke_of_pack(),
+        )
     return [
         Told(
             step=step,
@@ -39,8 +46,20 @@ def tell(report: Report) -> list[Told]:
     ]
 
 
-def remark(text: str) -> str:
+def remarks(report: Report, kind: Kind | None) -> list[str]:
     """Say in the reader's language what is to be minded beside the steps."""
+    found = [_remark(one) for one in report.remarks]
+    if kind is Kind.PACK and report.ok:
+        found.append(
+            _(
+                "That messages were sent, and what became of them, is our word: the ledger proves "
+                "that they were allowed, not that they happened."
+            )
+        )
+    return found
+
+
+def _remark(text: str) -> str:
     known = {
         LIMITS["subject"]: _(
             "This is the part of the ledger that is about one person. Nothing before the last entry "
@@ -134,4 +153,34 @@ def _broke_of_content() -> dict[str, str]:
         "extension": _(
             "What your older checkpoint covers was changed since. Keep it: it proves that."
         ),
+    }
+
+
+def _titles_of_pack() -> dict[str, str]:
+    return {
+        "pack": _("This has the form of an evidence pack"),
+        "entries": _("The entries are about one person, and stand in the ledger that was signed"),
+        "history": _("None of this person's entries was skipped"),
+        "private parts": _("What the person wrote is what the entries commit to"),
+        "messages": _("Each message names an entry that allowed it"),
+    }
+
+
+def _held_of_pack() -> dict[str, str]:
+    return {
+        "pack": _("It is complete, and in the one form that evidence packs have."),
+        "entries": _("From each entry the proof leads to the root that was signed."),
+        "history": _("Each entry fits the one before it about the same person."),
+        "private parts": _("The words and their key lead to the fingerprint in the entry."),
+        "messages": _("The entry that each names had given consent, and stands in the pack."),
+    }
+
+
+def _broke_of_pack() -> dict[str, str]:
+    return {
+        "pack": _("It was cut short or changed, or it is no evidence pack at all."),
+        "entries": _("One of them was changed, or is about somebody else."),
+        "history": _("An entry was left out or put in between."),
+        "private parts": _("What is shown is not what was written down then."),
+        "messages": _("A message names an entry that did not allow it, or that is not here."),
     }

@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from broadcaster.core.address import Address
 from tests.world import phone
 
 WHY = "Complaint, case 2026-14"
@@ -37,7 +38,7 @@ def test_a_pack_is_written_verifies_and_its_opening_is_kept(newsroom, token, tmp
     assert "ok      private parts" in verified.out
     assert newsroom("verify", file, "--vkey", vkey, "--since", file).code == 2
     (kept,) = json.loads(newsroom("people", "openings", "--json").out)
-    assert kept["actor"] == "anna (command line)"
+    assert kept["actor"] == "anna (operator)"
     assert (kept["subject"], kept["reason"], kept["full"]) == (token, WHY, True)
     assert WHY in newsroom("people", "openings", token).out
     assert newsroom("people", "openings", "0" * 32).out == ""
@@ -92,6 +93,13 @@ def test_what_cannot_be_opened_is_refused_and_writes_nothing(
     assert what in done.err
     assert list(tmp_path.glob("*pack*")) == []
     assert newsroom("people", "openings").out == ""
+
+
+def test_the_help_says_what_a_reason_must_be_and_what_masked_leaves(newsroom):
+    said = " ".join(newsroom("people", "evidence", "--help").out.split())
+    assert "Why it is opened, in 5 to 500 characters and without phone numbers" in said
+    assert "of the number the first and last four characters stay" in said
+    assert Address.parse("whatsapp:+31612340001").masked == "+316•••0001"
 
 
 def test_a_file_that_is_there_is_kept(newsroom, token, tmp_path):

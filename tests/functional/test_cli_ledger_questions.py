@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing, contextmanager
 
@@ -104,27 +105,82 @@ def test_a_difference_is_named_and_is_the_exit_code(sent, sql):
     assert json.loads(sent("ledger", "audience", 1, "--json").out)["difference"] == 1
 
 
-def test_no_bulletin_no_answer(sent):
-    assert sent("ledger", "audience", 99).code == 2
+def test_no_bulletin_no_answer_but_the_numbers_that_there_are(sent):
     assert sent("ledger", "audience", 0).code == 2
+    done = sent("ledger", "audience", 99)
+    assert (done.code, done.out) == (2, "")
+    assert "There is no bulletin 99. " in done.err
+    assert "These have begun: 1 (nrc, 2026-11-24).\n" in done.err
+
+
+def test_before_any_bulletin_has_begun_that_is_said(newsroom):
+    done = newsroom("ledger", "audience", 1)
+    assert done.code == 2
+    assert "There is no bulletin 1. None has begun yet." in done.err
+
+
+def another(sql):
+    """One more bulletin, as the first."""
+    columns = [row[1] for row in sql("PRAGMA table_info(bulletins)") if row[1] != "id"]
+    names = ", ".join(columns)
+    sql(f"INSERT INTO bulletins ({names}) SELECT {names} FROM bulletins WHERE id = 1")  # noqa: S608 - ours
+
+
+def test_of_many_bulletins_the_newest_are_named_and_where_the_others_are(sent, sql):
+    for _ in range(6):
+        another(sql)
+    said = sent("ledger", "audience", 99).err
+    assert "The newest that have begun: 7 (nrc, 2026-11-24), 6 (" in said
+    assert "3 (nrc, 2026-11-24). All: " in said
+    assert "https://news.example.org/ledger/audience" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("draft", "Bulletin 2 is a draft; nothing of it has gone out."),
+        ("scheduled", "Bulletin 2 has not begun yet."),
+        ("cancelled", "Bulletin 2 was cancelled before it began, so nobody got it."),
+        ("held", "Bulletin 2 has not begun yet."),
+    ],
+)
+def test_a_bulletin_that_never_began_is_said_to_be_that(sent, sql, state, why):
+    another(sql)
+    sql(f"UPDATE bulletins SET state = '{state}', audience = NULL, started = NULL WHERE id = 2")  # noqa: S608 - ours
+    done = sent("ledger", "audience", 2)
+    assert (done.code, done.out) == (2, "")
+    assert f"{why} These have begun: 1 (nrc, 2026-11-24)." in done.err
 
 
 def test_which_entry_allowed_a_message(sent, sql):
     ((sid, entry),) = sql("SELECT sid, entry FROM deliveries WHERE handed IS NOT NULL")
     done = sent("ledger", "message", sid)
     assert done.code == 0
-    assert f"entry: {entry}\n" in done.out
-    assert '"event":"opt_in"' in done.out
+    rows = dict(re.split(r" {2,}", line, maxsplit=1) for line in done.out.splitlines()[1:])
+    first = f"Entry {entry} allowed it: opt_in, list nrc, by keyword on whatsapp.\n"
+    assert done.out.startswith(first)
+    assert rows["message"] == f"{sid}, delivery 2"
+    assert rows["bulletin"] == "1, to NRC Ochtend (nrc)"
+    assert rows["handed over"] == "2026-11-24T06:00:00.000000Z"
+    assert rows["state"] == "accepted"
+    assert rows["entry"].startswith(f"{entry}, by subject, under rule list-on@")
+    assert re.fullmatch(r"nrc, version 1, in nl; its words are entry \d+", rows["notice"])
+    assert {"person", "happened", "recorded"} < rows.keys()
+    assert "{" not in done.out
+    assert f"broadcaster ledger receipt {entry} -o entry-{entry}.tlog-proof" in done.err
     told = json.loads(sent("ledger", "message", sid, "--json").out)
     assert (told["entry"], told["fault"]) == (entry, None)
     assert told["receipt"].startswith("c2sp.org/tlog-proof@v1\n")
+    assert json.loads(told["leaf"])["event"] == "opt_in"
 
 
 def test_a_message_that_never_left_needed_no_entry(sent, sql):
     ((number,),) = sql("SELECT id FROM deliveries WHERE handed IS NULL")
     done = sent("ledger", "message", number)
     assert done.code == 0
-    assert "no entry had to allow it" in done.out
+    assert done.out.startswith("It was not handed over, so no entry had to allow it.\n")
+    assert re.search(r"^state +skipped, left$", done.out, re.MULTILINE)
+    assert "handed over " not in done.out
 
 
 def test_a_message_that_the_ledger_does_not_allow_is_said_so(sent, sql):
@@ -133,6 +189,8 @@ def test_a_message_that_the_ledger_does_not_allow_is_said_so(sent, sql):
     done = sent("ledger", "message", sid)
     assert done.code == 1
     assert "no entry is written down" in done.err
+    assert "allowed it" not in done.out
+    assert f"{sid}, delivery" in done.out
 
 
 @pytest.mark.parametrize("named", ["SM" + "0" * 32, "77", "what", "+15550100001"])

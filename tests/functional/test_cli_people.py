@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from broadcaster.cli import people
+from broadcaster.core.importing import SENTENCES, Refusal
 from tests.functional.homes import TWILIO
 from tests.integration.importing import WORDING, number, row
 
@@ -63,12 +65,36 @@ def test_a_dry_run_says_what_the_import_then_does(newsroom, home, file):
         assert number(10)[1:] not in printed.out + printed.err
 
 
+def test_in_a_terminal_it_says_how_many_of_how_many_rows_are_done(newsroom, file, monkeypatch):
+    """Where nobody looks, nothing is said on the way."""
+    path = file([row(10), row(11), row(12, when="soon"), row(10)])
+    assert " of 4 rows" not in newsroom("people", "import", path, *IMPORT, "--dry-run").err
+    monkeypatch.setattr(people, "_TOLD_EVERY", 0)
+    monkeypatch.setattr(people, "_is_watched", lambda: True)
+    for more in (["--dry-run"], []):
+        done = newsroom("people", "import", path, *IMPORT, *more)
+        assert "4 of 4 rows are done.\n" in done.err
+
+
+def test_what_it_came_to_adds_up_to_the_rows_of_the_file(newsroom, file):
+    path = file([row(10), row(11), row(12, when="soon"), row(10)])
+    assert newsroom("people", "import", path, *IMPORT, "--dry-run").out.splitlines() == [
+        "4 rows: 2 would have joined, 0 were on the list already, 2 would have been refused:",
+        f"  1: {SENTENCES[Refusal.DUPLICATE]}",
+        f"  1: {SENTENCES[Refusal.MOMENT_UNCLEAR]}",
+        "Nothing was changed.",
+    ]
+    last = newsroom("people", "import", path, *IMPORT).out.splitlines()
+    assert last[0] == "4 rows: 2 joined, 0 were on the list already, 2 were refused:"
+    assert last[-1] == "This is import 1. Its refused rows: broadcaster people imports 1"
+
+
 def test_the_list_of_imports_and_the_report_of_one(newsroom, file):
     path = file([row(10), row(11, source="")])
     assert "1 joined" in newsroom("people", "import", path, *IMPORT).out
 
     (one,) = json.loads(newsroom("people", "imports", "--json").out)
-    assert (one["number"], one["accepted"], one["refused"], one["by"]) == (1, 1, 1, "cli")
+    assert (one["number"], one["accepted"], one["refused"], one["by"]) == (1, 1, 1, "operator")
     assert one["finished"] is not None
     assert "moved from another system" in newsroom("people", "imports").out
     assert newsroom("people", "imports", "1").out.splitlines()[1].startswith("3,source,")

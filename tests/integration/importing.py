@@ -45,7 +45,9 @@ class Importer:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
-    def order(self, path, *, channel=Channel.SMS, reason="moved from another system"):
+    def order(
+        self, path, *, channel=Channel.SMS, reason="moved from another system", actor="operator"
+    ):
         """Look at a file and say what is imported."""
         with path.open("rb") as opened:
             found = sheet.survey(opened)
@@ -55,7 +57,7 @@ class Importer:
                 keyword="NRC",
                 channel=channel,
                 reason=reason,
-                actor="cli",
+                actor=actor,
                 sha256=found.sha256,
             )
         return found, order

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import random
+from functools import cache
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from broadcaster.core.errors import InvalidInput, NotFound
+from broadcaster.ledger import shipped
+from broadcaster.ledger.entry import evidence_commitment
 from broadcaster.ledger.keys import parse_vkey
 from broadcaster.ledger.pack import verify_pack
 from broadcaster.services import opening
@@ -52,9 +58,25 @@ def opened(world, wanted, opener=ADMIN, reason=WHY):
     return opening.open_pack(world.runtime, wanted, opener, reason=reason, form=Form.JSON)
 
 
-def verified(world, pack, **changed):
-    data = json.dumps({**pack.value, **changed}).encode() if changed else pack.to_bytes()
-    return verify_pack(data, world.runtime.signer.key)
+@cache
+def program():
+    """The verifier as it comes out of a bundle."""
+    module = ModuleType("verify")
+    exec(compile(shipped.verifier(), "verify.py", "exec"), module.__dict__)  # noqa: S102 - ours
+    return module
+
+
+def both(data, vkey=None):
+    """What our verifier finds; the one in bundles must find the same, step by step."""
+    ours = verify_pack(data, vkey)
+    given = None if vkey is None else program().read_key(vkey.to_text())
+    theirs = program().PackVerification(io.BytesIO(data), given).run()
+    assert [(step.name, step.ok) for step in ours.steps] == [step[:2] for step in theirs]
+    return ours
+
+
+def verified(world, pack):
+    return both(pack.to_bytes(), world.runtime.signer.key)
 
 
 def test_a_pack_holds_all_of_one_person_and_nothing_of_another(told):
@@ -239,6 +261,10 @@ def _changed(value, change):
     return changed
 
 
+def nested(depth):
+    return [nested(depth - 1)] if depth else None
+
+
 CHANGES = {
     "pack": [
         lambda pack: pack.update(v="broadcaster/evidence/2"),
@@ -261,6 +287,8 @@ CHANGES = {
         lambda pack: pack["entries"][0]["proof"].pop(),
         lambda pack: pack["entries"][0].update(proof=["!"]),
         lambda pack: pack["entries"][0].update(proof=["A" * 44] * 64),
+        lambda pack: pack["entries"][0]["proof"].append(1),
+        lambda pack: pack["entries"][0].update(private=[]),
         lambda pack: pack["entries"][0].update(leaf="\ud800"),
         lambda pack: pack["entries"][0].update(
             leaf=pack["entries"][0]["leaf"].replace("opt_in", "import")
@@ -278,6 +306,10 @@ CHANGES = {
         lambda pack: pack.update(key="0" * 64),
         lambda pack: pack["entries"][0]["private"].update(body="NRC AAN!"),
         lambda pack: pack["entries"][0]["private"].update(extra=1.5),
+        lambda pack: pack["entries"][0]["private"].update(extra=2**53),
+        lambda pack: pack["entries"][0]["private"].update(extra="\ud800"),
+        lambda pack: pack["entries"][0]["private"].update(extra=nested(70)),
+        lambda pack: pack["entries"][0].update(private=None),
         lambda pack: pack["texts"][0].update(words="nooit"),
         lambda pack: pack["texts"][0].update(sid=None),
     ],
@@ -287,6 +319,9 @@ CHANGES = {
         lambda pack: pack["messages"][0].update(list="sport"),
         lambda pack: pack["messages"][0].update(handed="2026-01-01T00:00:00.000000Z"),
         lambda pack: pack["messages"][0].update(handed="yesterday"),
+        lambda pack: pack["messages"][0].update(handed="2026-13-01T00:00:00.000000Z"),
+        lambda pack: pack["messages"][0].update(handed=1),
+        lambda pack: pack["messages"][0].update(entry=True),
     ],
 }
 
@@ -302,7 +337,7 @@ CHANGES = {
 def test_whatever_is_changed_in_a_pack_is_found_and_the_step_is_named(sqlite_told, step, change):
     world, pack = sqlite_told
     changed = _changed(pack.value, change)
-    report = verify_pack(json.dumps(changed).encode(), world.runtime.signer.key)
+    report = both(json.dumps(changed).encode(), world.runtime.signer.key)
     assert report.failed == step, report.to_text()
 
 
@@ -322,14 +357,33 @@ def sqlite_told(sqlite_world):
     [b"", b"{", b"\xff", b"[]", b"null", b"[" * 100_000, b'{"v":1,"v":1}', b'{"v":"\xff"}'],
 )
 def test_what_is_no_pack_is_refused(data):
-    assert verify_pack(data).failed == "pack"
+    assert both(data).failed == "pack"
+
+
+def test_a_flipped_bit_anywhere_leads_both_to_the_same_step(sqlite_told):
+    """What is only the maker's word, such as a status, is under no signature, so it may pass."""
+    world, pack = sqlite_told
+    data, chance = pack.to_bytes(), random.Random(2026)  # noqa: S311 - no secret
+    found = set()
+    for _ in range(300):
+        changed = bytearray(data)
+        changed[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        found.add(both(bytes(changed), world.runtime.signer.key).failed)
+    assert found >= {None, "pack", "entries", "documents"}
+
+
+def test_what_people_wrote_may_have_any_letters_and_both_commit_to_it_alike():
+    """Keys of JSON are put in order by UTF-16, which differs from the order of code points."""
+    private = {"\U0001f600": 1, "\uffff": [True, None, {"é": "\u2028"}], "body": 'NRC "AAN"\n'}
+    key = bytes(range(32))
+    assert program().commitment(key, private) == evidence_commitment(key, private)
 
 
 def test_a_pack_alone_shows_only_that_it_is_consistent(sqlite_told):
     world, pack = sqlite_told
-    report = verify_pack(pack.to_bytes())
+    report = both(pack.to_bytes())
     assert report.ok
     assert "not who signed it" in report.to_text()
     other = parse_vkey("sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8")
-    assert verify_pack(pack.to_bytes(), other).failed == "key"
+    assert both(pack.to_bytes(), other).failed == "key"
     del world

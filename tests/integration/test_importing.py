@@ -17,7 +17,7 @@ from broadcaster.core.importing import MOST_WORDINGS
 from broadcaster.core.sealing import open_address, open_text
 from broadcaster.ledger import canonical
 from broadcaster.ledger.__main__ import main
-from broadcaster.ledger.entry import evidence_commitment
+from broadcaster.ledger.entry import Event, evidence_commitment
 from broadcaster.services import audit, checking, importing, preparing, replaying
 from broadcaster.storage import imports, ledger, people, suppressions
 from broadcaster.storage.models import (
@@ -73,7 +73,11 @@ def test_a_row_with_proof_joins_by_an_entry_of_its_own(world, importer):
         *("import", "given", "nrc"),
         *("sms", "import"),
     )
-    assert (entry.actor, entry.reason, entry.prev) == ("cli", "moved from another system", None)
+    assert (entry.actor, entry.reason, entry.prev) == (
+        "operator",
+        "moved from another system",
+        None,
+    )
     assert entry.occurred == datetime(2026, 3, 3, 13, tzinfo=UTC)
     assert entry.recorded == world.clock.now()
     with world.runtime.reading() as session:
@@ -268,7 +272,7 @@ def test_an_unknown_list_or_a_channel_it_has_not_is_refused(world, importer):
         importer.order(path, channel=None)
     with world.runtime.reading() as session, pytest.raises(NotFound):
         importing.prepare(
-            session, keyword="XYZ", channel=None, reason="x", actor="cli", sha256="0" * 64
+            session, keyword="XYZ", channel=None, reason="x", actor="operator", sha256="0" * 64
         )
 
 
@@ -303,6 +307,34 @@ def test_an_import_that_was_cut_goes_on_where_it_stopped(world, importer, small_
     assert (done.accepted, dict(done.reasons)) == (15, {"moment_missing": 5, "duplicate": 3})
     assert [line for line, _reason in refusals(world)] == [3, 7, 11, 15, 19, 22, 23, 24]
     assert count(world, Subscription) == 15
+    check_everything(world)
+
+
+def test_how_far_it_is_counts_all_rows_also_those_of_a_run_that_was_cut(importer, small_batches):
+    rows = [row(one, **({"when": ""} if one % 4 == 1 else {})) for one in range(20)]
+    path = importer.file([*rows, row(0)])
+    before, after = [], []
+    with pytest.raises(CutError):
+        importer.run(path, tell=both(before.append, CutAfter(3)))
+    importer.run(path, tell=after.append)
+    assert before == sorted(before)
+    assert after == sorted(after)
+    assert (before[-1] < after[0], after[-1]) == (True, 21)
+
+
+def both(first, second):
+    return lambda done: (first(done), second(done))
+
+
+def test_an_import_that_an_earlier_version_began_goes_on_under_the_name_it_began_with(
+    world, importer, small_batches
+):
+    """What was called cli until then is in the ledger for ever, and one import has one actor."""
+    path = importer.file([row(one) for one in range(12)])
+    with pytest.raises(CutError):
+        importer.run(path, tell=CutAfter(2), actor="cli")
+    assert importer.run(path).accepted == 12
+    assert {one.actor for one in world.entries() if one.event is Event.IMPORT} == {"cli"}
     check_everything(world)
 
 

@@ -8,31 +8,35 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
+from broadcaster.ledger.standalone.evidence import PackVerification
+from broadcaster.ledger.standalone.kinds import ADVICE, kind_of
 from broadcaster.ledger.standalone.notes import Key, read_key
-from broadcaster.ledger.standalone.refusal import Refused
+from broadcaster.ledger.standalone.refusal import Refused, need
 from broadcaster.ledger.standalone.steps import Step, Verification
 
 FROM_BUNDLE = (
-    "this verifier came out of the bundle that it verified. Whoever forges the one can forge the "
-    "other: if you have doubts, take verify.py from Broadcaster's release, and the key from where "
-    "you trust it"
+    "this verifier came out of the bundle. Whoever forges what it verified can forge it, too: if "
+    "you have doubts, take verify.py from Broadcaster's release, and the key from where you trust it"
 )
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run; 0 if everything was verified, 1 if a step failed, 2 if it could not be carried out."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
+    shipped = not Path(__file__).is_file()
     try:
+        # From a bundle, its own name comes first; a pack may follow it.
+        need(len(options.file) <= 1 + shipped, "give one file at a time")
         vkey = None if options.vkey is None else given_key(options.vkey)
         since = None if options.since is None else given_note(options.since)
-        with Path(options.file).open("rb") as file:
-            verification = Verification(file, vkey, since)
-            steps = verification.run()
+        with Path(options.file[-1]).open("rb") as file:
+            steps, remarks = verified(file, options.file[-1], vkey, since)
     except (OSError, Refused) as wrong:
         sys.stderr.write(f"verify: {wrong}\n")
         return 2
-    remarks = verification.remarks + ([] if Path(__file__).is_file() else [FROM_BUNDLE])
+    remarks += [FROM_BUNDLE] if shipped else []
     # A terminal that knows only ASCII must not turn a verdict into an error.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -40,12 +44,26 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if steps[-1].ok else 1
 
 
+def verified(
+    file: IO[bytes], name: str, vkey: Key | None, since: bytes | None
+) -> tuple[list[Step], list[str]]:
+    """Verify a bundle or a pack; refuse what is neither, and say what it is."""
+    kind = kind_of(file)
+    need(kind in {"bundle", "pack"}, f"{name!a} {ADVICE.get(kind)}.")
+    pack_alone = kind == "bundle" or since is None
+    need(pack_alone, "--since is for bundles: a pack says nothing about other people's entries")
+    run = Verification(file, vkey, since) if kind == "bundle" else PackVerification(file, vkey)
+    return run.run(), run.remarks
+
+
 def parser() -> argparse.ArgumentParser:
     """Say what may be on the command line."""
     found = argparse.ArgumentParser(
-        prog="verify.py", description="Verify a consent ledger's bundle."
+        prog="verify.py",
+        usage="%(prog)s [-h] [--vkey KEY] [--since CHECKPOINT] [--json] FILE",
+        description="Verify a consent ledger's bundle, or an evidence pack.",
     )
-    found.add_argument("file", metavar="FILE", help="the bundle: ledger.zip")
+    found.add_argument("file", nargs="+", metavar="FILE", help="ledger.zip, or evidence.json")
     found.add_argument(
         "--vkey", metavar="KEY", help="the log's public key, or a file that holds it"
     )

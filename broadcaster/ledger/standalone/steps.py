@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import IO, Any, Callable, NamedTuple
 
@@ -48,6 +48,29 @@ def taken(name: str, check: Check) -> Step:
         return Step(name, ok=False, detail=str(wrong), evidence=wrong.evidence)
 
 
+def taken_in_order(checks: Iterable[tuple[str, Check]]) -> list[Step]:
+    """Take steps up to the first that fails."""
+    steps = []
+    for name, check in checks:
+        steps.append(taken(name, check))
+        if not steps[-1].ok:
+            break
+    return steps
+
+
+def read_same_key(what: str, text: str, given: Key | None) -> tuple[Key, str]:
+    """Read the key that a file brings, which must be the one given; and say where it is from."""
+    key = read_key(text)
+    if given is None:
+        return key, (
+            f"taken from the {what} itself, so this shows that the {what} is consistent, not who "
+            f"signed it; compare its fingerprint with the log's: {key.fingerprint}"
+        )
+    other = f"the {what}'s key ({key.fingerprint}) is not the one given ({given.fingerprint})"
+    need(given == key, other)
+    return key, f"the one given, fingerprint {key.fingerprint}"
+
+
 class Verification:
     """One run. Each step leaves behind what later steps need."""
 
@@ -68,13 +91,8 @@ class Verification:
 
     def run(self) -> list[Step]:
         """Take the steps."""
-        steps = []
         with self.histories.stack:
-            for name, check in self._checks():
-                steps.append(taken(name, check))
-                if not steps[-1].ok:
-                    break
-        return steps
+            return taken_in_order(self._checks())
 
     def _checks(self) -> Iterator[tuple[str, Check]]:
         """Give the steps; which ones there are depends on what the bundle holds."""
@@ -113,18 +131,8 @@ class Verification:
     def _check_key(self) -> str:
         text = self.bundle.read("vkey").decode("utf-8", "replace")
         need(text.endswith("\n"), "the bundle's key does not end in a line feed")
-        self.key = read_key(text[:-1])
-        if self.vkey is None:
-            return (
-                "taken from the bundle itself, so this shows that the bundle is consistent, not who "
-                f"signed it; compare its fingerprint with the log's: {self.key.fingerprint}"
-            )
-        need(
-            self.vkey == self.key,
-            f"the bundle's key ({self.key.fingerprint}) is not the one given "
-            f"({self.vkey.fingerprint})",
-        )
-        return f"the one given, fingerprint {self.key.fingerprint}"
+        self.key, said = read_same_key("bundle", text[:-1], self.vkey)
+        return said
 
     def _check_checkpoint(self) -> str:
         self.note = self.bundle.read("checkpoint")

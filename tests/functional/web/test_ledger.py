@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from broadcaster.ledger.entry import parse
 from broadcaster.ledger.receipt import verify_receipt
 from broadcaster.services import audit, exporting, verifying
 from broadcaster.services.audit import Format
 from broadcaster.services.staff import Role
+from broadcaster.storage import ledger
+from broadcaster.storage.filing import Choice
+from broadcaster.storage.ledger import Leaf
 from broadcaster.storage.models import Export, LedgerEntry
 from broadcaster.web.access import declared
 from tests import tampering
@@ -103,6 +109,29 @@ def test_entries_are_listed_the_newest_first_and_filtered(site, auditor):
     found = _indexes(auditor.get(f"/ledger?subject={subject}").text)
     assert (len(found), found[0]) == (2, stop)
     assert "No entry is like that." in auditor.get(f"/ledger?subject={'0' * 32}").text
+
+
+def test_an_operator_is_named_in_new_entries_and_in_old_ones_that_say_cli(site, auditor):
+    """Imports of earlier versions say cli; entries stay as they are."""
+    with site.runtime.reading() as session:
+        (leaf,) = session.execute(
+            sa.select(LedgerEntry.leaf).where(LedgerEntry.idx == _index(site, "opt_out"))
+        ).scalars()
+    old, now = parse(leaf), site.clock.now()
+    added = [
+        replace(old, actor=actor, id=str(uuid.uuid4()), prev=None, subject=f"{number:032x}")
+        for number, actor in enumerate(("operator", "cli"))
+    ]
+    with site.runtime.transaction() as session:
+        ledger.append(session, [Leaf(one.to_bytes(), one.subject) for one in added], now)
+    exporting.ask(site.runtime, Format.CSV, Choice(), user_id=None, at_once=None)
+    page = auditor.get("/ledger").text
+    operator = "an operator, at the command line"
+    for name, words in (("operator", operator), ("cli", f"{operator} (“cli”)")):
+        assert page.count(f"<td>{words}</td>") == 1
+        assert f'<option value="{name}">{words}</option>' in page
+    assert f"<span>{operator}</span>" in page
+    assert len(_indexes(auditor.get("/ledger?actor=cli").text)) == 1
 
 
 def test_times_are_of_the_organisation(site, auditor):

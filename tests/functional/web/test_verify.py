@@ -1,4 +1,4 @@
-"""The page on which anybody checks a receipt or a bundle, step by step."""
+"""The page on which anybody checks a receipt, a bundle or a pack, step by step."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey 
 
 from broadcaster.ledger.checkpoint import open_checkpoint, sign_checkpoint
 from broadcaster.ledger.entry import Channel, ConsentEntry, DocumentKind, Event, Method, State
+from broadcaster.ledger.kinds import Kind
 from broadcaster.ledger.manifest import Part
 from broadcaster.ledger.report import Report, Step
-from broadcaster.services import audit, documents, parts, proving
+from broadcaster.services import audit, documents, opening, parts, proving
 from broadcaster.services.audit import Format
+from broadcaster.services.opening import Form, Opener
 from broadcaster.services.staff import Role
 from broadcaster.storage import ledger
 from broadcaster.storage.ledger import Leaf
 from broadcaster.web import verify, verify_words
+from tests.world import World, phone, populate
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def upload(data, name="ledger.zip"):
 
 
 def steps(page):
-    return re.findall(r"<code>([a-z]+)</code>", page.text)
+    return re.findall(r"<code>([a-z ]+)</code>", page.text)
 
 
 def test_it_explains_and_shows_key_checkpoint_and_an_example(signed):
@@ -78,7 +81,7 @@ def test_it_explains_and_shows_key_checkpoint_and_an_example(signed):
     with signed.runtime.reading() as session:
         head = audit.head(session, signed.runtime)
     text = html.unescape(page.text)
-    assert text.count(head.vkey) == 2
+    assert text.count(head.vkey) == 3
     assert head.checkpoint in text
     assert "c2sp.org/tlog-proof@v1\nextra " in text
 
@@ -123,16 +126,88 @@ def test_what_was_changed_is_refused_with_the_step_that_failed(signed, checked):
     assert (page.status_code, steps(page)[-1]) == (422, "inclusion")
 
 
-@pytest.mark.parametrize("data", [b"hello", b"PK\x03\x04" + bytes(500), b"\xff\xfe" + bytes(50)])
-def test_what_is_no_bundle_fails_at_the_first_step(checked, data):
-    page = checked(file=upload(data))
+def test_half_a_bundle_and_half_a_receipt_fail_at_the_first_step(signed, checked):
+    page = checked(file=upload(bundle(signed)[:-1]))
     assert (page.status_code, steps(page)) == (422, ["bundle"])
-
-
-def test_what_is_no_receipt_fails_at_the_first_step(checked):
-    page = checked(text="<script>alert(1)</script>")
+    page = checked(text=proving.receipt(signed.runtime, 0).to_bytes().decode()[:100])
     assert (page.status_code, steps(page)) == (422, ["receipt"])
-    assert "<script>alert" not in page.text
+
+
+OTHERS = {
+    "checkpoint": (lambda site: head(site).checkpoint.encode(), "This is a checkpoint."),
+    "key": (lambda site: head(site).vkey.encode(), "This is a public key."),
+    "csv": (lambda site: b"".join(audit.export(site.runtime, Format.CSV)), "as a table"),
+    "jsonl": (lambda site: b"".join(audit.export(site.runtime, Format.JSONL)), "as a table"),
+    "xlsx": (lambda site: b"".join(audit.export(site.runtime, Format.XLSX)), "as a table"),
+    "pdf": (lambda _site: b"%PDF-1.7", "to be read"),
+    "empty": (lambda _site: b"", "This file is empty"),
+    "text": (lambda _site: b"<script>alert(1)</script>", "nothing of ours"),
+    "noise": (lambda _site: b"\xff\xfe" + bytes(50), "nothing of ours"),
+    "zip": (lambda _site: b"PK\x03\x04" + bytes(500), "nothing of ours"),
+}
+
+
+def head(site):
+    with site.runtime.reading() as session:
+        return audit.head(session, site.runtime)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_file_of_another_kind_is_named_and_not_called_changed(signed, checked, kind):
+    make, said = OTHERS[kind]
+    data = make(signed)
+    asked = [{"file": upload(data)}]
+    asked += [{"text": data.decode()}] if kind in {"checkpoint", "key", "text"} else []
+    for filled in asked:
+        page = checked(**filled)
+        assert (page.status_code, steps(page)) == (422, [])
+        assert said in html.unescape(page.text)
+        assert "Not verified" not in page.text
+        assert "<script>alert" not in page.text
+
+
+PACK = ["pack", "key", "checkpoint", "entries", "history", "documents", "private parts", "messages"]
+
+
+@pytest.fixture
+def pack(site):
+    """Everything about somebody who joined and got a bulletin, in full."""
+    populate(site.runtime)
+    world = World(site.runtime, site.clock, site.runtime.provider)
+    world.text(phone(0), "NRC AAN")
+    world.bulletin()
+    world.send()
+    opener = Opener(name="anna", is_full=True)
+    return opening.open_pack(site.runtime, phone(0), opener, reason="case 1", form=Form.JSON)
+
+
+def test_an_evidence_pack_is_verified_step_by_step_and_nothing_of_it_is_shown(pack, checked):
+    page = checked(file=upload(pack.to_bytes(), "evidence.json"))
+    assert (page.status_code, steps(page)) == (200, PACK)
+    assert "Verified." in page.text
+    assert "is our word" in page.text
+    assert phone(0)[-8:] not in page.text
+    assert "NRC AAN" not in page.text
+    page = checked(text=pack.to_bytes().decode())
+    assert (page.status_code, steps(page)) == (200, PACK)
+
+
+def test_a_changed_pack_is_refused_with_the_step_that_failed(pack, checked):
+    changed = pack.to_bytes().replace(b'"body": "NRC AAN"', b'"body": "NRC JA!"')
+    page = checked(file=upload(changed, "evidence.json"))
+    assert (page.status_code, steps(page)) == (422, PACK[:7])
+    assert "is our word" not in page.text
+    assert "This step failed: “What the person wrote is what" in html.unescape(page.text)
+
+
+def test_a_pack_of_another_ledger_is_refused_and_a_huge_one_sent_elsewhere(site, pack, checked):
+    key = replace(site.runtime.signer, private_key=PrivateKey.generate()).key.to_text()
+    other = pack.to_bytes().replace(site.runtime.signer.key.to_text().encode(), key.encode())
+    page = checked(file=upload(other, "evidence.json"))
+    assert (page.status_code, steps(page)) == (422, ["pack", "key"])
+    page = checked(file=upload(pack.to_bytes() + b" " * verify.MOST_PACK_BYTES))
+    assert (page.status_code, steps(page)) == (422, [])
+    assert "python3 ledger.zip evidence.json" in html.unescape(page.text).partition("<form")[0]
 
 
 def test_an_older_checkpoint_is_compared(signed, checked):
@@ -183,9 +258,10 @@ def test_a_part_says_what_it_does_not_show(signed, checked):
         ({}, "Choose a file, or paste a receipt."),
         ({"file": upload(b"x"), "text": "y"}, "not both"),
         ({"text": "c2sp.org/tlog-proof@v1", "since": "x"}, "goes with a bundle"),
+        ({"text": '{"v":"broadcaster/evidence/1"}', "since": "x"}, "goes with a bundle"),
         ({"file": upload(b"c2sp.org/tlog-proof@v1\n"), "since": "x"}, "goes with a bundle"),
     ],
-    ids=["nothing", "both", "pasted with anchor", "file with anchor"],
+    ids=["nothing", "both", "pasted with anchor", "pack with anchor", "file with anchor"],
 )
 def test_a_question_that_makes_no_sense_is_answered(checked, filled, said):
     page = checked(**filled)
@@ -209,7 +285,9 @@ def test_no_other_page_takes_so_much(signed):
 
 def test_a_large_file_is_not_held_in_memory(signed):
     browser = signed.browser()
-    form = multipart({"csrf_token": signed.token(browser)}, upload(bytes(verify.MOST_BYTES)))
+    large = b"".join([bundle(signed)[:1000], bytes(verify.MOST_BYTES - 1000)])
+    form = multipart({"csrf_token": signed.token(browser)}, upload(large))
+    del large
     tracemalloc.start()
     page = browser.post("/verify", **form)
     peak = tracemalloc.get_traced_memory()[1]
@@ -222,17 +300,17 @@ def test_many_at_once_wait_for_their_turn(checked):
     for _ in range(verify._AT_ONCE):
         assert verify._turns.acquire(blocking=False)
     try:
-        page = checked(text="x")
+        page = checked(text="c2sp.org/tlog-proof@v1")
     finally:
         verify._turns.release(verify._AT_ONCE)
     assert page.status_code == 429
     assert page.headers["Retry-After"] == "5"
-    assert checked(text="x").status_code == 422
+    assert checked(text="c2sp.org/tlog-proof@v1").status_code == 422
 
 
 def test_a_turn_is_given_back_whatever_happens(checked):
     for _ in range(3 * verify._AT_ONCE):
-        assert checked(text="x").status_code == 422
+        assert checked(text="c2sp.org/tlog-proof@v1").status_code == 422
 
 
 def test_it_speaks_dutch(signed):
@@ -258,15 +336,22 @@ def test_each_step_is_told_in_dutch_and_what_the_checker_says_is_marked_as_engli
     assert re.search(r'<p class="raw" lang="en">[^<]*entry 0', page)
 
 
+BUNDLE_STEPS = (
+    *("bundle", "manifest", "key", "checkpoint", "anchor", "entries", "size", "root"),
+    *("inclusion", "part", "documents", "histories", "extension", "receipt", "entry"),
+)
+PACK_STEPS = (
+    *("pack", "key", "checkpoint", "entries", "history", "documents", "private parts"),
+    "messages",
+)
+
+
 @pytest.mark.parametrize("ok", [True, False])
-def test_there_are_words_for_every_step(signed, ok):
-    names = (
-        *("bundle", "manifest", "key", "checkpoint", "anchor", "entries", "size", "root"),
-        *("inclusion", "part", "documents", "histories", "extension", "receipt", "entry"),
-    )
+@pytest.mark.parametrize(("kind", "names"), [(None, BUNDLE_STEPS), (Kind.PACK, PACK_STEPS)])
+def test_there_are_words_for_every_step(signed, kind, names, ok):
     steps = tuple(Step(name=name, ok=ok, detail="-") for name in names)
     with signed.app.test_request_context():
-        told = verify_words.tell(Report(steps=steps))
+        told = verify_words.tell(Report(steps=steps), kind)
     assert len({one.title for one in told}) == len({one.meaning for one in told}) == len(names)
 
 

@@ -94,10 +94,13 @@ def failed(done):
     return json.loads(done.stdout)["failed"]
 
 
-def test_ten_gigabytes_of_zeros_are_no_bundle(verify, tmp_path):
+def test_ten_gigabytes_of_zeros_are_nothing_to_check(verify, tmp_path):
     path = sparse(tmp_path / "zeros.zip", (HUGE - 1, b"\0"))
     assert path.stat().st_size == HUGE
-    assert failed(verify(path)) == "bundle"
+    done = verify(path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no file of Broadcaster" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_ten_gigabytes_of_zeros_before_a_good_end_are_no_bundle(verify, log, tmp_path):
@@ -134,6 +137,11 @@ def test_a_receipt_without_end_is_refused(log, tmp_path):
         text=True,
     )
     assert failed(done) == "receipt"
+
+
+def test_a_pack_without_end_is_refused(verify, tmp_path):
+    start = b'{"v": "broadcaster/evidence/1"'
+    assert failed(verify(sparse(tmp_path / "zeros", (0, start), (HUGE - 1, b"\0")))) == "pack"
 
 
 def test_a_bomb_is_not_unpacked(verify, log, tmp_path):

@@ -246,6 +246,7 @@ def files(log, tmp_path: Path):
         "short.zip": log.make_bundle(leaves[:3]),
         "forged.zip": log.make_bundle(forged),
         "bad.zip": b"hello",
+        "cut.zip": log.make_bundle(leaves)[:-1],
         "key": log.signer.key.to_text().encode() + b"\n",
         "not-a-key": b"hello",
         "old": log.make_checkpoint(leaves[:3]),
@@ -261,7 +262,8 @@ def files(log, tmp_path: Path):
     [
         ("good.zip", 0, "Verified."),
         ("good.zip --vkey key --since old", 0, "Verified."),
-        ("bad.zip", 1, "the step 'bundle' failed"),
+        ("cut.zip", 1, "the step 'bundle' failed"),
+        ("bad.zip", 2, "no file of Broadcaster"),
         ("good.zip --since bad.zip", 1, "the step 'anchor' failed"),
         ("short.zip --since new", 1, "shorter than the anchor"),
         ("forged.zip --since old", 1, "the step 'extension' failed"),
