@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -188,31 +188,32 @@ def verify_tables(context: click.Context, *, as_json: bool) -> None:
     if ended.found:
         complain(
             "The ledger is NOT what was written, and nothing is sent any more. "
-            f"{_advice(shown.findings)}, then verify again."
+            f"{_advice(shown.tables)}, then verify again."
         )
         context.exit(1)
     if was_broken:
         complain("Sending may go on; every bulletin that was held waits for an editor.")
 
 
-def _advice(findings: Sequence[Finding]) -> str:
-    """Say how to mend what was found: part of the tables can be made from the others."""
-    tables = {one.where.partition(" ")[0] for one in findings}
-    if tables == {checking.HEAD}:
+def _advice(tables: Collection[str]) -> str:
+    """Say how to mend what was found in these tables: some can be made from the others."""
+    if set(tables) == {checking.HEAD}:
         return "Nothing but its head is damaged. Run: broadcaster ledger mend-head"
-    if tables <= {"ledger_index", "ledger_facets"}:
+    if set(tables) <= {"ledger_index", "ledger_facets"}:
         return "Nothing but its index is damaged. Run: broadcaster ledger reindex"
     return "Restore it from a backup"
 
 
 class _Shown:
-    """Keeps the first findings, and says them as they come."""
+    """Keeps the first findings, and the tables of all, and says them as they come."""
 
     def __init__(self, *, aloud: bool) -> None:
         self.findings: list[Finding] = []
+        self.tables: set[str] = set()
         self._aloud = aloud
 
     def __call__(self, one: Finding) -> None:
+        self.tables.add(one.where.partition(" ")[0])
         if len(self.findings) == _MOST_SHOWN:
             return
         self.findings.append(one)

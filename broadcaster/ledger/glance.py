@@ -28,7 +28,7 @@ _DAY = (
 _MOMENT = rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"
 _UUID4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 # Something is said, and nothing in it is escaped.
-_REASON = r'" *[!#-\[\]-~][ !#-\[\]-~]{0,999}"'
+_REASON = r'" {0,999}[!#-\[\]-~][ !#-\[\]-~]{0,999}"'
 # What a group of its own has caught needs a reason.
 _REASON_OF = rf"(?(by_event){_REASON}|(?(by_method){_REASON}|(?:null|{_REASON})))"
 

@@ -5,14 +5,30 @@ from __future__ import annotations
 from binascii import unhexlify
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from broadcaster.ledger.entry import DocumentEntry, DocumentKind, Entry, parse
 from broadcaster.ledger.errors import BundleError, CanonicalError, EntryError
 from broadcaster.ledger.glance import Seen, glance
 from broadcaster.ledger.histories import Histories
 from broadcaster.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hashes
-from broadcaster.ledger.sharing import Found, shares
 from broadcaster.ledger.unbundle import MAX_DOCUMENTS, Bundle
+
+
+class Found(NamedTuple):
+    """What is left to be known of entries that somebody else has looked at.
+
+    Attributes:
+        subtrees: What `merkle.complete_subtrees` gives for them.
+        packed: What `histories.pack` gives for them.
+        notices: SHA-256 of every notice that they name, hex.
+        terms: SHA-256 of all terms that they name, hex.
+    """
+
+    subtrees: list[tuple[int, bytes]]
+    packed: list[bytes]
+    notices: set[str]
+    terms: set[str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,25 +141,6 @@ def read_entries(bundle: Bundle, histories: Histories, *, anchor: int) -> Readin
     """
     reading = Reading()
     for leaves in bundle.read_entries():
-        reading.note_all(leaves, histories)
-        reading.grow(leaves, anchor)
-    return reading
-
-
-def read_shared(
-    bundle: Bundle, file: int, histories: Histories, *, anchor: int, helpers: int
-) -> Reading:
-    """Read every entry of a bundle once, in several processes; see `read_entries` and `shares`.
-
-    Raises:
-        EntryError, BundleError, OSError: see there.
-    """
-    reading = Reading()
-    for span, first, found in shares(bundle, file, helpers):
-        if found is not None and not first < anchor <= first + span.lines:
-            reading.take(found, histories)
-            continue
-        leaves = bundle.read_lines(span)
         reading.note_all(leaves, histories)
         reading.grow(leaves, anchor)
     return reading

@@ -2,93 +2,155 @@
 
 Each gives back what no one else needs the lines for: the subtrees of the log that they make up,
 whom they name, and which documents. What is not as plain as nearly all entries are is read again by
-the process that asked, as if there were no others: so all say the same.
+the process that asked, as if there were no others.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from multiprocessing import get_context
-from typing import NamedTuple
+from multiprocessing.connection import Connection
+from typing import NamedTuple, Self
 
 from broadcaster.ledger import histories
 from broadcaster.ledger.entry import MAX_LEAF_BYTES
 from broadcaster.ledger.glance import glance_at
+from broadcaster.ledger.histories import Histories
 from broadcaster.ledger.merkle import complete_subtrees, leaf_hashes
+from broadcaster.ledger.reading import Found, Reading
 from broadcaster.ledger.unbundle import Bundle, Span
 
+# More of them only wait for the one that reads the file.
+_MOST = 8
+# So many spans wait for each helper, so that it need not wait for the next.
+_AHEAD = 2
 
-class Share(NamedTuple):
-    """What was found in a span of lines.
 
-    Attributes:
-        span: Which.
-        first: The index of its first entry.
-        found: None where it has to be read as if there were no others.
-    """
+class _Asked(NamedTuple):
+    """A span that a helper looks at, and the index of its first entry."""
 
     span: Span
     first: int
-    found: Found | None
+    helper: Connection
 
 
-class Found(NamedTuple):
-    """What is left to be known of entries.
+class Helpers:
+    """Copies of this process that look at lines of a file, as long as the context lasts.
 
-    Attributes:
-        subtrees: What `merkle.complete_subtrees` gives for them.
-        packed: What `histories.pack` gives for them.
-        notices: SHA-256 of every notice that they name, hex.
-        terms: SHA-256 of all terms that they name, hex.
+    Use it in a process without other threads only. Where none can be made there are none.
+
+    Args:
+        file: The descriptor of the file.
+        wanted: How many processes there should be.
     """
 
-    subtrees: list[tuple[int, bytes]]
-    packed: list[bytes]
-    notices: set[str]
-    terms: set[str]
+    def __init__(self, file: int, wanted: int) -> None:
+        self._file = file
+        self._wanted = min(wanted, _MOST)
+        self._stack = ExitStack()
+        self.connections: list[Connection] = []
+
+    def __enter__(self) -> Self:
+        context = get_context("fork")
+        for _ in range(self._wanted):
+            try:
+                ours, theirs = context.Pipe()
+                given = (self._file, theirs, [*self.connections, ours])
+                process = context.Process(target=_help, args=given, daemon=True)
+                process.start()
+            except OSError:
+                # There is no room for another one: those that there are will do.
+                break
+            theirs.close()
+            self._stack.callback(process.join)
+            self._stack.callback(ours.close)
+            self.connections.append(ours)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        # A helper ends when nobody can ask it any more.
+        for one in self.connections:
+            one.close()
+        self._stack.close()
 
 
-def shares(bundle: Bundle, file: int, helpers: int) -> Iterator[Share]:
-    """Yield what is in the entries of a bundle, in their order.
-
-    Call it in a process without other threads only: its helpers are copies of it.
+def read_shared(
+    bundle: Bundle, helpers: Sequence[Connection], histories: Histories, *, anchor: int
+) -> Reading:
+    """Read every entry of a bundle once, as `reading.read_entries` does, with the help of others.
 
     Args:
         bundle: The bundle, its manifest read.
-        file: The descriptor of its file.
-        helpers: How many processes take lines.
+        helpers: At least one, each of which can read its file.
+        histories: Gets the `prev` of every consent entry, to be checked afterwards.
+        anchor: The size at which to look at the root; 0 for none.
 
     Raises:
-        BundleError: see `Bundle.read_spans`.
+        EntryError: an entry is not canonical or breaks the rules of its version; its index is said.
+        BundleError: the file is damaged.
         OSError: a helper was ended from outside.
     """
-    waiting: deque[tuple[Span, int, Future[Found | None]]] = deque()
-    with ProcessPoolExecutor(helpers, mp_context=get_context("fork")) as pool:
-        # They are made at the first call, while there are no threads yet.
-        pool.submit(int).result()
-        first = 0
+    reading = Reading()
+    for span, first, found in _looked_at(bundle, helpers):
+        if found is not None and not first < anchor <= first + span.lines:
+            reading.take(found, histories)
+            continue
+        leaves = bundle.read_lines(span)
+        reading.note_all(leaves, histories)
+        reading.grow(leaves, anchor)
+    return reading
+
+
+def _looked_at(
+    bundle: Bundle, helpers: Sequence[Connection]
+) -> Iterator[tuple[Span, int, Found | None]]:
+    """Let helpers look at one span after the other in turn, and yield what each has found."""
+    waiting: deque[_Asked] = deque()
+    first = 0
+    for number, span in enumerate(bundle.read_spans()):
+        asked = _Asked(span, first, helpers[number % len(helpers)])
+        first += span.lines
+        if len(waiting) >= _AHEAD * len(helpers):
+            yield _answer(waiting.popleft())
+        _ask(asked)
+        waiting.append(asked)
+    while waiting:
+        yield _answer(waiting.popleft())
+
+
+def _ask(asked: _Asked) -> None:
+    try:
+        asked.helper.send((asked.span, asked.first))
+    except BrokenPipeError as error:
+        raise _ended() from error
+
+
+def _answer(asked: _Asked) -> tuple[Span, int, Found | None]:
+    try:
+        return asked.span, asked.first, asked.helper.recv()
+    except (EOFError, ConnectionError) as error:
+        raise _ended() from error
+
+
+def _ended() -> OSError:
+    return OSError("a process that helped was ended from outside; verify again")
+
+
+def _help(file: int, asked: Connection, others: Sequence[Connection]) -> None:
+    """Look at what is asked for until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # These are ends of who asks. While a helper holds them no other one sees that it is gone.
+    for one in others:
+        one.close()
+    while True:
         try:
-            for span in bundle.read_spans():
-                waiting.append((span, first, pool.submit(_look, file, span, first)))
-                first += span.lines
-                if len(waiting) > 2 * helpers:
-                    yield _next(waiting)
-            while waiting:
-                yield _next(waiting)
-        except BrokenProcessPool as error:
-            message = "a process that helped was ended from outside; verify again"
-            raise OSError(message) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _next(waiting: deque[tuple[Span, int, Future[Found | None]]]) -> Share:
-    span, first, future = waiting.popleft()
-    return Share(span, first, future.result())
+            asked.send(_look(file, *asked.recv()))
+        except (EOFError, ConnectionError):
+            return
 
 
 def _look(file: int, span: Span, first: int) -> Found | None:

@@ -35,7 +35,7 @@ from broadcaster.ledger.manifest import (
     Part,
 )
 from broadcaster.ledger.part import LIMITS, PartReading, check_inclusion, check_scope, read_part
-from broadcaster.ledger.reading import Reading, read_entries, read_shared
+from broadcaster.ledger.reading import Reading, read_entries
 from broadcaster.ledger.report import Report, Step
 from broadcaster.ledger.shipped import STARTER, remark
 from broadcaster.ledger.unbundle import Bundle
@@ -205,16 +205,19 @@ class _Verification:
         anchor = self._old.size if self._since is not None else 0
         many = self._bundle.entries_size > _MANY_BYTES
         if many and self._helpers > 1 and sys.platform == "linux":
-            self._reading = read_shared(
-                self._bundle,
-                self._file.fileno(),
-                self._histories,
-                anchor=anchor,
-                helpers=self._helpers,
-            )
+            self._reading = self._read_with_help(anchor)
         else:
             self._reading = read_entries(self._bundle, self._histories, anchor=anchor)
         return f"{_entries(self._reading.size)}, each canonical and well formed"
+
+    def _read_with_help(self, anchor: int) -> Reading:
+        # Not everywhere can processes talk to each other, and few bundles are worth it.
+        from broadcaster.ledger.sharing import Helpers, read_shared  # noqa: PLC0415
+
+        with Helpers(self._file.fileno(), self._helpers) as helpers:
+            if not helpers.connections:
+                return read_entries(self._bundle, self._histories, anchor=anchor)
+            return read_shared(self._bundle, helpers.connections, self._histories, anchor=anchor)
 
     def _check_size(self) -> str:
         if self._reading.size != self._head.size:

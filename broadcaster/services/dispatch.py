@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import takewhile
+from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -188,7 +189,8 @@ class _Pipeline:
         Raises:
             _NotWrittenError: the first of these failed, and nothing of the others was done.
         """
-        began = monotonic()
+        # How long the database took: a night in which the machine was suspended is none of it.
+        began = perf_counter()
         try:
             if work.results:
                 outcomes.write_down(self._runtime, work.results)
@@ -197,11 +199,11 @@ class _Pipeline:
         if work.due:
             leave = self._hand_over(work.due)
             self._loop.call_soon_threadsafe(self._lines.deliver, leave)
-        handed = monotonic()
+        handed = perf_counter()
         if work.gone:
             self._let_go(work.gone)
         batch = self._claim(work) if work.claims else None
-        self._reach.learn(until_handed=handed - began, whole=monotonic() - began)
+        self._reach.learn(until_handed=handed - began, whole=perf_counter() - began)
         return batch
 
     def _claim(self, work: _Work) -> claiming.Batch:

@@ -7,7 +7,7 @@ from broadcaster.ledger.merkle import Frontier
 from broadcaster.runtime import Runtime
 from broadcaster.services import checking
 from broadcaster.services.checking import HEAD
-from broadcaster.storage import ledger
+from broadcaster.storage import checks, ledger
 
 
 def mend_head(runtime: Runtime) -> Frontier | None:
@@ -30,4 +30,14 @@ def mend_head(runtime: Runtime) -> Frontier | None:
             "ledger from a backup; nothing was changed."
         )
         raise Conflict(message)
-    return runtime.run(ledger.mend_head)
+    with runtime.reading() as session:
+        said, end = checks.head(session), checks.last(session) + 1
+        known = ledger.last_known(session) + 1
+    before = said.size if said and isinstance(said.size, int) else 0
+    if end < max(before, known):
+        message = (
+            f"The ledger has had more than the {end:,} entries that are there: the last ones are "
+            "missing. Restore it from a backup; nothing was changed."
+        )
+        raise Conflict(message)
+    return runtime.run(lambda session: ledger.mend_head(session, runtime.clock.now()))

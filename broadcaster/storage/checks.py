@@ -17,8 +17,10 @@ from sqlalchemy import (
     Row,
     String,
     Text,
+    case,
     cast,
     func,
+    literal,
     or_,
     select,
     text,
@@ -39,6 +41,8 @@ from broadcaster.storage.models import (
 )
 
 _FEW = 100
+# Stands for what SQLite keeps as another kind of value than the column's.
+_OTHER = b"\0another kind of value"
 
 
 class StoredHead(NamedTuple):
@@ -123,10 +127,10 @@ def moment(value: datetime) -> bytes:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds").encode()
 
 
-def head(session: Session) -> StoredHead:
-    """Return the head as it stands."""
-    columns = (LedgerHead.id, LedgerHead.size, LedgerHead.frontier)
-    return StoredHead(*_read(session, columns)[0])
+def head(session: Session) -> StoredHead | None:
+    """Return the head as it stands; None if it is gone."""
+    rows = _read(session, (LedgerHead.id, LedgerHead.size, LedgerHead.frontier))
+    return StoredHead(*rows[0]) if rows else None
 
 
 def last(session: Session) -> int:
@@ -263,8 +267,12 @@ def _exact(column: InstrumentedAttribute[Any], dialect: str) -> ColumnElement[An
     kind = column.type
     kind = getattr(kind, "impl_instance", kind)
     if dialect == "sqlite":
-        is_number = not isinstance(kind, (String, Text, DateTime, LargeBinary))
-        return column.expression if is_number else cast(column, LargeBinary)
+        if not isinstance(kind, (String, Text, DateTime, LargeBinary)):
+            return column.expression
+        # The same bytes taken for something else are not what was written, and cannot be read.
+        kept = "blob" if isinstance(kind, LargeBinary) else "text"
+        is_kept = func.typeof(column).in_([kept, "null"])
+        return case((is_kept, cast(column, LargeBinary)), else_=literal(_OTHER, LargeBinary))
     if isinstance(kind, DateTime):
         utc = func.timezone("UTC", column)
         return type_coerce(func.to_char(utc, "YYYY-MM-DD HH24:MI:SS.US"), String)

@@ -8,13 +8,19 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import LargeBinary, Row, bindparam, cast, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from broadcaster.ledger.errors import FrontierError
 from broadcaster.ledger.merkle import Frontier, leaf_hash
-from broadcaster.storage import bulk, filing, incidents, tiles
-from broadcaster.storage.models import Checkpoint, Document, LedgerEntry, LedgerHead
+from broadcaster.storage import bulk, filing, incidents, tiles, verification
+from broadcaster.storage.models import (
+    Checkpoint,
+    Document,
+    LedgerEntry,
+    LedgerHead,
+    Subscriber,
+)
 from broadcaster.storage.upsert import insert
 
 
@@ -32,11 +38,51 @@ class Leaf(NamedTuple):
     facet: filing.Facet | None = None
 
 
-def lock(session: Session) -> LedgerHead:
-    """Return the head with its row locked until the transaction ends; nobody else can append."""
-    return session.execute(
-        select(LedgerHead).with_for_update().execution_options(populate_existing=True)
-    ).scalar_one()
+def lock(session: Session) -> None:
+    """Lock the head until the transaction ends; nobody else can append."""
+    session.execute(select(LedgerHead.id).with_for_update())
+
+
+def _lock(session: Session, now: datetime) -> Frontier:
+    """Lock the head, and return how the tree stands.
+
+    The head only saves working it out. Where its row is damaged or gone it is worked out, since
+    whoever stops must be heard even then; but if entries are gone, too, nothing may be sent any
+    more. A head that can be read and is wrong is for the verification to find.
+    """
+    lock(session)
+    said = session.execute(_HEAD).one_or_none()
+    found = _readable(said)
+    if found is not None:
+        return found
+    incidents.note(session, "ledger_head_damaged", "ledger_head", now)
+    found = tiles.frontier(session)
+    # In SQLite a number may have become anything.
+    before = said.size if said and isinstance(said.size, int) else 0
+    latest = latest_checkpoint(session)
+    if found.size < max(before, latest.size if latest else 0):
+        what = f"ledger_head: is damaged, and of its entries only {found.size:,} are there"
+        verification.break_off(session, what, now)
+    if said is None:
+        session.add(LedgerHead(id=1, size=found.size, frontier=found.to_bytes()))
+        session.flush()
+    return found
+
+
+# As bytes, whatever SQLite takes them for: one bit of a row says whether they are a text.
+_HEAD = select(
+    LedgerHead.size,
+    type_coerce(cast(LedgerHead.frontier, LargeBinary), LargeBinary).label("frontier"),
+)
+
+
+def _readable(said: Row[int, bytes] | None) -> Frontier | None:
+    """Return the tree as the head's row says it stands; None if it says nothing of sense."""
+    with suppress(FrontierError):
+        if said is not None and said.frontier is not None:
+            found = Frontier.from_bytes(bytes(said.frontier))
+            return found if found.size == said.size else None
+    return None
 
 
 def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
@@ -48,7 +94,7 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
     Raises:
         LedgerBroken: the head is damaged, and what it follows from is, too.
     """
-    before = _standing(session, lock(session), now)
+    before = _lock(session, now)
     hashes = [leaf_hash(leaf.data) for leaf in leaves]
     first = before.size
     recorded = bulk.bound(session, LedgerEntry.recorded, now)
@@ -72,27 +118,13 @@ def append(session: Session, leaves: Sequence[Leaf], now: datetime) -> int:
     return first
 
 
-def _standing(session: Session, head: LedgerHead, now: datetime) -> Frontier:
-    """Return how the tree stands before an append.
-
-    The head only saves working it out: where its row is damaged it is worked out, since whoever
-    stops must be heard even then. A head that is whole and still wrong is for the verification.
-    """
-    with suppress(FrontierError):
-        found = Frontier.from_bytes(head.frontier)
-        if found.size == head.size:
-            return found
-    incidents.note(session, "ledger_head_damaged", "ledger_head", now)
-    return tiles.frontier(session)
-
-
-def mend_head(session: Session) -> Frontier:
+def mend_head(session: Session, now: datetime) -> Frontier:
     """Write the head anew, as it follows from the tiles and entries; return it.
 
     Raises:
         LedgerBroken: some of them are missing.
     """
-    lock(session)
+    _lock(session, now)
     found = tiles.frontier(session)
     session.execute(
         update(LedgerHead).values(size=found.size, frontier=found.to_bytes()),
@@ -101,9 +133,19 @@ def mend_head(session: Session) -> Frontier:
     return found
 
 
+def last_known(session: Session) -> int:
+    """Return the highest index of an entry that anybody is said to have; -1 if nobody has one."""
+    highest = session.execute(select(func.max(Subscriber.last_entry))).scalar_one()
+    return -1 if highest is None else highest
+
+
 def frontier(session: Session) -> Frontier:
-    """Return the tree's size and frontier as they stand."""
-    return Frontier.from_bytes(session.execute(select(LedgerHead.frontier)).scalar_one())
+    """Return the tree's size and frontier as they stand; worked out, if the head is damaged.
+
+    Raises:
+        LedgerBroken: what they follow from is damaged, too.
+    """
+    return _readable(session.execute(_HEAD).one_or_none()) or tiles.frontier(session)
 
 
 def size(session: Session) -> int:

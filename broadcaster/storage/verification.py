@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,14 @@ def lock(session: Session) -> Verification:
     return session.execute(
         select(Verification).with_for_update().execution_options(populate_existing=True)
     ).scalar_one()
+
+
+def break_off(session: Session, what: str, now: datetime) -> None:
+    """Write down that the ledger is not what was written, so that nothing is sent any more."""
+    row = lock(session)
+    row.broken = row.broken or now
+    row.findings, row.found = row.findings or what, max(row.found, 1)
+    session.flush()
 
 
 def is_broken(session: Session) -> bool:

@@ -144,6 +144,16 @@ def test_a_damaged_head_is_mended_if_nothing_else_is(newsroom, sql):
     assert "Nothing was changed" in newsroom("ledger", "mend-head").out
 
 
+def test_what_was_found_last_counts_for_the_advice_too(newsroom, sql):
+    sql(
+        "WITH RECURSIVE more(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM more WHERE n < 1100)"
+        " INSERT INTO ledger_index SELECT n, 1, '2026-01-01 00:00:00.000000' FROM more"
+    )
+    assert "reindex" in newsroom("ledger", "verify").err
+    sql("UPDATE documents SET text = text || 'x'")
+    assert "Restore it from a backup" in newsroom("ledger", "verify").err
+
+
 def test_an_export_can_take_a_part_and_is_written_down(newsroom, home, tmp_path):
     where = tmp_path / "part.jsonl"
     part = ("ledger", "export", "--format", "jsonl", "-o", str(where), "--event", "document notice")

@@ -113,6 +113,31 @@ def importer_bytes(world):
                 yield repr(tuple(found)).encode()
 
 
+def test_everybodys_newest_entry_is_known_however_many_come(world, importer):
+    for one in (5, 60, 61, 140):
+        world.text(texter(one), "HELP")
+
+    importer.run([row(one) for one in range(200)])
+    importer.run([row(one) for one in range(100, 400)])
+
+    check_everything(world)
+    newest = (
+        "SELECT max(idx) FROM ledger_entries WHERE ledger_entries.subject = subscribers.subject"
+    )
+    with world.runtime.reading() as session:
+        wrong = session.execute(
+            sa.text(
+                "SELECT count(*) FROM subscribers WHERE last_entry <>"  # noqa: S608 - our own
+                f" ({newest})"
+            )
+        ).scalar_one()
+        known = session.execute(
+            sa.text("SELECT count(*) FROM subscribers WHERE last_entry IS NOT NULL")
+        ).scalar_one()
+    assert wrong == 0
+    assert known > 390  # but for two numbers of our own
+
+
 def test_who_was_imported_is_answered_and_gets_bulletins_as_everybody_does(world, importer):
     importer.run([row(1), row(2)])
 

@@ -7,9 +7,11 @@ import sqlalchemy as sa
 
 from broadcaster.core.errors import Conflict
 from broadcaster.ledger.merkle import Frontier, leaf_hash, root
-from broadcaster.services import checking, mending
-from broadcaster.storage import incidents, ledger
-from tests.tampering import disarm
+from broadcaster.services import audit, checking, mending
+from broadcaster.storage import incidents, ledger, verification
+from tests.integration.test_listening import hear
+from tests.missed import missed
+from tests.tampering import TABLES, disarm
 from tests.world import phone
 
 
@@ -73,6 +75,110 @@ def test_who_stops_is_heard_even_if_the_head_counts_wrongly(busy):
 
     assert tree(busy.runtime).size == before + 1
     assert found(busy.runtime) == []
+
+
+def test_who_stopped_while_we_were_down_is_heard_even_if_the_head_is_damaged(busy):
+    damage(busy.runtime, b"\0" * 7)
+    missed(busy, phone(1), "STOP")
+
+    hear(busy)
+
+    assert tree(busy.runtime) is not None
+    assert busy.events()[-1][0] == "opt_out_all"
+
+
+def run_sql(runtime, statement):
+    with runtime.transaction() as session:
+        session.execute(sa.text(statement))
+
+
+def test_who_stops_is_heard_even_if_the_head_is_gone(busy):
+    before = tree(busy.runtime).size
+    run_sql(busy.runtime, "DELETE FROM ledger_head")
+    assert found(busy.runtime) == [checking.HEAD]
+
+    assert busy.text(phone(2), "STOP")
+
+    assert tree(busy.runtime).size == before + 1
+    assert found(busy.runtime) == []
+
+
+def test_a_head_that_is_gone_is_mended_by_hand(busy):
+    whole = tree(busy.runtime)
+    run_sql(busy.runtime, "DELETE FROM ledger_head")
+
+    assert mending.mend_head(busy.runtime) == whole
+    assert found(busy.runtime) == []
+
+
+@pytest.mark.parametrize(
+    "change", ["frontier = CAST(frontier AS TEXT)", "frontier = 'abc'", "size = 'abc'"]
+)
+def test_what_sqlite_takes_for_another_kind_of_value_is_found_and_keeps_nobody(busy, change):
+    if busy.runtime.database.dialect.name != "sqlite":
+        return  # There columns have one kind of value.
+    run_sql(busy.runtime, f"UPDATE ledger_head SET {change}")  # noqa: S608 - our own names
+    assert found(busy.runtime) == [checking.HEAD]
+
+    assert busy.text(phone(2), "STOP")
+
+    assert found(busy.runtime) == []
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_no_value_of_another_kind_passes_for_what_was_written(busy, kind):
+    if busy.runtime.database.dialect.name != "sqlite":
+        return
+    audit.sign_what_is_new(busy.runtime)
+    disarm(busy.runtime)
+    table = kind.__table__
+    for column in table.columns:
+        other = {bytes: "TEXT", str: "BLOB"}.get(column.type.python_type)
+        if other is None or column.foreign_keys:
+            continue
+        change = f"UPDATE {table.name} SET {column.name} = CAST({column.name} AS {other})"  # noqa: S608 - our own names
+        with busy.runtime.reading() as session:
+            if not session.execute(sa.select(sa.func.count(column))).scalar_one():
+                continue
+        try:
+            run_sql(busy.runtime, change)
+        except sa.exc.IntegrityError:
+            continue  # The database does not take it.
+        assert any(one.startswith(table.name) for one in found(busy.runtime)), column
+        back = f"UPDATE {table.name} SET {column.name} = CAST({column.name} AS "  # noqa: S608 - our own names
+        run_sql(busy.runtime, back + {"TEXT": "BLOB)", "BLOB": "TEXT)"}[other])
+        assert found(busy.runtime) == [], column
+
+
+def lose_the_last_two(runtime):
+    disarm(runtime)
+    with runtime.reading() as session:
+        last = session.execute(sa.text("SELECT max(idx) FROM ledger_entries")).scalar_one()
+    for table, column in (
+        ("ledger_entries", "idx"),
+        ("ledger_index", "idx"),
+        ("evidence", "entry"),
+    ):
+        run_sql(runtime, f"DELETE FROM {table} WHERE {column} > {last - 2}")  # noqa: S608 - our own names
+
+
+def test_a_damaged_head_does_not_make_lost_entries_good(busy):
+    lose_the_last_two(busy.runtime)
+    damage(busy.runtime, b"")
+
+    with pytest.raises(Conflict, match="the last ones are missing"):
+        mending.mend_head(busy.runtime)
+
+
+def test_who_stops_is_heard_when_entries_are_lost_but_nothing_is_sent_any_more(busy):
+    audit.sign_what_is_new(busy.runtime)
+    lose_the_last_two(busy.runtime)
+    damage(busy.runtime, b"", size=1)
+
+    assert busy.text(phone(2), "STOP")
+
+    with busy.runtime.reading() as session:
+        assert verification.is_broken(session)
 
 
 def test_a_head_that_can_be_read_and_is_wrong_is_mended_by_hand(busy):

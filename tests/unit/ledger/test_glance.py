@@ -145,6 +145,8 @@ def test_what_people_do_for_others_is_seen_with_its_reason_only(log):
         given = f'"reason":"{entry.reason}"'.encode()
         for other in (b"null", b'""', b'"   "', b'"\\u0020"', b'"a\\"', b"1"):
             check([leaf.replace(given, b'"reason":' + other)])
+    for spaces in (999, 70_000):
+        check([imported(log).to_bytes().replace(b"from paper", b" " * spaces + b"x")])
     without = imported(log).to_bytes().replace(b'"reason":"from paper"', b'"reason":null')
     assert looked_at([without]) is None
 

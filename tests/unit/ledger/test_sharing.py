@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
-from broadcaster.ledger import unbundle, verify
+from broadcaster.ledger import sharing, unbundle, verify
 from broadcaster.ledger.entry import MAX_LEAF_BYTES
 from broadcaster.ledger.merkle import Frontier, complete_subtrees, leaf_hash
 from broadcaster.ledger.verify import verify_bundle
@@ -109,6 +113,66 @@ def test_entries_whose_end_is_not_one(log, leaves, both, cut):
     report = both(data[:at] + (cut or b" ")[:1] + data[at + 1 :])
 
     assert report.failed == "entries"
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_where_no_more_processes_can_be_made_there_are_fewer(log, leaves, both, made, monkeypatch):
+    fork, left = os.fork, [None] * made
+
+    def refuse():
+        if not left:
+            raise BlockingIOError
+        left.pop()
+        return fork()
+
+    monkeypatch.setattr(os, "fork", refuse)
+
+    assert both(log.make_bundle(leaves)).ok
+
+
+def test_a_helper_that_is_ended_from_outside_is_no_verdict(log, leaves, tmp_path, monkeypatch):
+    monkeypatch.setattr(sharing, "_look", lambda *_given: os._exit(9))
+    path = tmp_path / "ledger.zip"
+    path.write_bytes(log.make_bundle(leaves))
+
+    with path.open("rb") as file, pytest.raises(OSError, match="ended from outside"):
+        verify_bundle(file, helpers=2)
+
+
+def test_helpers_end_with_the_process_that_asked(log, leaves, tmp_path):
+    """Also if that is killed: each would wait for ever for the next question."""
+    path = tmp_path / "ledger.zip"
+    path.write_bytes(log.make_bundle(leaves))
+    program = (
+        "import os, sys, time\n"
+        "from broadcaster.ledger.sharing import Helpers\n"
+        "with open(sys.argv[1], 'rb') as file, Helpers(file.fileno(), 3) as helpers:\n"
+        "    print(os.getpid(), len(helpers.connections), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", program, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as asking:
+        number, helpers = asking.stdout.readline().split()
+        assert helpers == "3"
+        os.kill(int(number), signal.SIGKILL)
+        asking.wait()
+        # Of its session nobody is left, soon.
+        until = time.monotonic() + 20
+        while _lives(int(number)):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
+def _lives(session):
+    try:
+        os.killpg(session, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("before", [0, 1, 5, 64, 100])
