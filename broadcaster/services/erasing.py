@@ -21,9 +21,9 @@ from broadcaster.core.consent import Change
 from broadcaster.core.erasure import Stage
 from broadcaster.core.errors import BroadcasterError, InvalidInput, ListUnreadable, NotFound
 from broadcaster.core.messages import Deletion, Direction, Listed
+from broadcaster.core.reasons import check_public
 from broadcaster.core.sealing import open_address, place_of
 from broadcaster.ledger.entry import Event, Method, State
-from broadcaster.ports import Connection
 from broadcaster.runtime import Runtime
 from broadcaster.services import rekeying, settling
 from broadcaster.services.recording import Act, record
@@ -89,14 +89,16 @@ def check(session: Session, subject: str, *, reason: str) -> Subscriber:
 
     Raises:
         NotFound: nobody has this token.
-        InvalidInput: there is no reason.
+        InvalidInput: there is no reason, or it may tell who they are.
     """
     known = people.by_subject(session, subject)
     if known is None:
         raise _nobody()
-    if known.erased_at is None and not reason.strip():
-        message = "Say why (--reason): the ledger keeps the reason of every erasure."
-        raise InvalidInput(message)
+    if known.erased_at is None:
+        if not reason.strip():
+            message = "Say why (--reason): the ledger keeps the reason of every erasure."
+            raise InvalidInput(message)
+        check_public(reason)
     return known
 
 
@@ -114,7 +116,7 @@ def begin(session: Session, runtime: Runtime, subject: str, *, reason: str, acto
 
     Raises:
         NotFound: nobody has this token.
-        InvalidInput: there is no reason.
+        InvalidInput: there is no reason, or it may tell who they are.
     """
     subscriber = people.lock(session, check(session, subject, reason=reason).id)
     if subscriber.erased_at is not None:
@@ -378,11 +380,7 @@ def _remove(runtime: Runtime, subscriber_id: int) -> str | None:
 
 async def _delete(runtime: Runtime, sids: Collection[str]) -> list[Deletion]:
     async with runtime.provider.connect() as connection:
-        return [await _delete_one(connection, sid) for sid in sids]
-
-
-async def _delete_one(connection: Connection, sid: str) -> Deletion:
-    return await connection.delete(sid)
+        return [await connection.delete(sid) for sid in sids]
 
 
 def _settle(session: Session, *, sid: str, attempts: int, outcome: Deletion, now: datetime) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from sqlalchemy.orm import Session
 from broadcaster.core.address import Channel
 from broadcaster.core.errors import Conflict, InvalidInput
 from broadcaster.core.importing import SENTENCES, Limits, Refusal
+from broadcaster.core.reasons import check_public
 from broadcaster.ledger.entry import Event
 from broadcaster.runtime import Runtime
 from broadcaster.services import admitting, preparing, vetting
@@ -33,9 +33,6 @@ from broadcaster.storage.models import Import
 from broadcaster.storage.trial import trial
 
 _LINES = 1_000
-_LONGEST_REASON = 500
-# What looks like a phone number; a date does not.
-_NUMBER = re.compile(r"\+[0-9]{2}|\b0[0-9][ -]?[0-9]{8}|[0-9]{9}")
 _DAYS_OF_A_YEAR = 365.25
 _REPORT_HEADER = ("line", "reason", "what")
 _IMPORTED = f'"event":"{Event.IMPORT.value}"'.encode()
@@ -105,7 +102,7 @@ def prepare(
         channel=channel,
         sha256=sha256,
         actor=actor,
-        reason=_checked(reason),
+        reason=check_public(reason),
     )
 
 
@@ -344,14 +341,3 @@ def _brought(session: Session, first: int, entries: Mapping[bytes, int]) -> set[
     leaves = enrolling.leaves(session, recent)
     # In canonical JSON no text can look like this; a quotation mark would be escaped.
     return {recent[entry] for entry, leaf in leaves.items() if _IMPORTED in leaf}
-
-
-def _checked(reason: str) -> str:
-    text = reason.strip()
-    if not text or len(text) > _LONGEST_REASON or not text.isprintable():
-        message = f"The reason is a line of 1 to {_LONGEST_REASON} characters."
-        raise InvalidInput(message)
-    if "@" in text or _NUMBER.search(text):
-        message = "The reason becomes public and stays: leave numbers and addresses of people out."
-        raise InvalidInput(message)
-    return text

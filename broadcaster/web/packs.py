@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.util import find_spec
@@ -14,7 +15,8 @@ from typing import Any
 from flask import render_template
 
 from broadcaster.core.errors import InvalidInput
-from broadcaster.ledger.entry import DocumentKind
+from broadcaster.core.importing import Medium
+from broadcaster.ledger.entry import DocumentKind, Event
 from broadcaster.ledger.merkle import leaf_hash
 from broadcaster.services.evidence import Pack
 from broadcaster.web import delivery_words, register_words
@@ -61,7 +63,7 @@ def find_printer() -> Any:  # noqa: ANN401 - a module
         InvalidInput: the extra ``pdf``, or a library that it needs, is not installed.
     """
     try:
-        return importlib.import_module("weasyprint")
+        found = importlib.import_module("weasyprint")
     except ImportError as error:
         message = "A PDF needs the extra 'pdf': pip install 'broadcaster[pdf]'"
         raise InvalidInput(message) from error
@@ -71,6 +73,9 @@ def find_printer() -> Any:  # noqa: ANN401 - a module
             "libpangoft2-1.0-0; elsewhere: https://doc.courtbouillon.org/weasyprint"
         )
         raise InvalidInput(message) from error
+    # What of a style sheet is for screens alone it need not complain about.
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    return found
 
 
 def _fetch(printer: Any) -> Any:  # noqa: ANN401 - a module, a fetcher of its
@@ -85,6 +90,7 @@ def _page(pack: Pack, sheet: str, *, reason: str, opener: str, back: str | None 
     messages = [_message(one) for one in value["messages"]]
     return render_template(
         "evidence/pack.html",
+        medium_words=_medium_words,
         sheet=sheet,
         back=back,
         pack=value,
@@ -112,7 +118,23 @@ def _entry(one: dict[str, Any]) -> dict[str, Any]:
         "recorded": _moment(leaf["recorded"]),
         "hash": leaf_hash(one["leaf"].encode()).hex(),
         "leaf": one["leaf"],
+        # What an import had to prove; nobody else's entry has that.
+        "proof": one["private"] if one["private"] and leaf["event"] == Event.IMPORT else None,
     }
+
+
+def _medium_words(medium: str) -> str:
+    """Say how somebody agreed elsewhere."""
+    known = {
+        Medium.WEBSITE: _("on a website"),
+        Medium.APP: _("in an app"),
+        Medium.PAPER: _("on paper"),
+        Medium.KEYWORD: _("by a texted keyword"),
+        Medium.EMAIL: _("by e-mail"),
+        Medium.TELEPHONE: _("by telephone"),
+        Medium.IN_PERSON: _("in person"),
+    }
+    return known[Medium(medium)] if medium in {*Medium} else medium
 
 
 def _document(one: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from broadcaster.ledger.part import LIMITS
 from broadcaster.ledger.report import Report, Step
 from broadcaster.web.wording import gettext as _
 
+# How the verifier begins where it had nothing to look at.
+_NOTHING = ("not asked for", "none in it", "0 name ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -18,11 +21,13 @@ class Told:
         step: what the verifier says.
         title: what the step asks.
         meaning: what its answer means.
+        is_open: whether it had nothing to look at, so that it says nothing.
     """
 
     step: Step
     title: str
     meaning: str
+    is_open: bool
 
 
 def tell(report: Report, kind: Kind | None) -> list[Told]:
@@ -40,10 +45,24 @@ def tell(report: Report, kind: Kind | None) -> list[Told]:
         Told(
             step=step,
             title=titles[step.name],
-            meaning=held[step.name] if step.ok else broke[step.name],
+            meaning=_meaning(step, held, broke),
+            is_open=_is_open(step),
         )
         for step in report.steps
     ]
+
+
+def _meaning(step: Step, held: dict[str, str], broke: dict[str, str]) -> str:
+    if not step.ok:
+        return broke[step.name]
+    if _is_open(step):
+        return _("There is nothing of this in the file, so there was nothing to check.")
+    return held[step.name]
+
+
+def _is_open(step: Step) -> bool:
+    """Tell whether a step that holds had nothing to look at."""
+    return step.ok and step.detail.startswith(_NOTHING)
 
 
 def remarks(report: Report, kind: Kind | None) -> list[str]:
@@ -97,7 +116,7 @@ def _titles_of_content() -> dict[str, str]:
         "inclusion": _("What is shown stands in the ledger that was signed"),
         "part": _("It is about what it says, and nobody else is in it"),
         "documents": _("The texts that people were told are there, unchanged"),
-        "histories": _("Nobody's entries were skipped"),
+        "histories": _("Each person's entries follow one another"),
         "extension": _("Since your older checkpoint, history was only added to"),
     }
 
@@ -133,7 +152,7 @@ def _held_of_content() -> dict[str, str]:
         "inclusion": _("From what is shown, the proof leads to the root that was signed."),
         "part": _("Each entry is about this person or list, or is a text that they name."),
         "documents": _("Each text that an entry names has the fingerprint that the entry gives."),
-        "histories": _("Each entry about a person fits the one before it about the same person."),
+        "histories": _("Each entry about a person fits the one before it that is in the file."),
         "extension": _("All that your older checkpoint covers is still there, unchanged."),
     }
 

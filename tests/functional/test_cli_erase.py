@@ -99,5 +99,7 @@ def test_it_asks_first_and_wants_a_reason(newsroom, token):
     assert (refused.code, silent.code, unknown.code) == (0, 2, 2)
     assert "Nothing was done" in refused.out
     assert "Say why" in silent.err
+    telling = newsroom("people", "erase", token, "--reason", "asked by +31612345678", "--yes")
+    assert (telling.code, "becomes public" in telling.err) == (2, True)
     assert "token" in unknown.err
     assert newsroom("people", "find", "--number-stdin", stdin=ANNA).code == 0

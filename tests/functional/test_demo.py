@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -153,3 +154,20 @@ def test_the_demo_runs_until_it_is_interrupted(tmp_path):
 
 def _contents(directory):
     return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_second_demo_in_the_same_home_is_refused_and_changes_nothing(tmp_path):
+    home = tmp_path / "home"
+    assert _run(tmp_path, "broadcaster", "demo", "--once", "--home", home).returncode == 0
+    before = (home / "config.toml").read_bytes()
+    door = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(door, fcntl.LOCK_EX)
+
+        done = _run(tmp_path, "broadcaster", "demo", "--once", "--home", home)
+    finally:
+        os.close(door)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "runs in" in done.stderr
+    assert (home / "config.toml").read_bytes() == before

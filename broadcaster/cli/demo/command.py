@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import tempfile
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -12,6 +15,7 @@ import click
 from broadcaster.cli.demo import story
 from broadcaster.cli.demo.stage import AUDITOR, EDITOR, Stage, set_up
 from broadcaster.cli.output import say
+from broadcaster.core.errors import Conflict
 from broadcaster.sandbox.config import Timing
 
 _PORT = 8000
@@ -39,6 +43,8 @@ def demo(context: click.Context, *, once: bool, port: int | None, home: Path | N
         kept = home is not None
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="broadcaster-")))
+        if home.is_dir():
+            stack.enter_context(_alone(home))
         if once:
             stage = set_up(
                 stack,
@@ -56,6 +62,25 @@ def demo(context: click.Context, *, once: bool, port: int | None, home: Path | N
         _welcome(stage, kept=kept)
         # Waiting without an end in a way that Ctrl-C interrupts.
         threading.Event().wait()
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let one demo at a time use a home: each sets its addresses and passwords anew.
+
+    Raises:
+        Conflict: another one runs there.
+    """
+    # The directory itself is locked: where one is to be refused, no file may be left behind.
+    door = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        message = f"A demo runs in {home} already. Stop it first, or give another --home."
+        raise Conflict(message) from error
+    finally:
+        os.close(door)
 
 
 def _welcome(stage: Stage, *, kept: bool) -> None:
