@@ -192,6 +192,20 @@ def test_an_evidence_pack_is_verified_step_by_step_and_nothing_of_it_is_shown(pa
     assert (page.status_code, steps(page)) == (200, PACK)
 
 
+def test_what_a_pack_does_not_hold_is_not_called_checked(site, pack, checked):
+    opener = Opener(name="anna", is_full=False)
+    subject = pack.value["subject"]
+    masked = opening.open_pack(site.runtime, subject, opener, reason="to see it", form=Form.JSON)
+
+    page = checked(file=upload(masked.to_bytes(), "evidence.json"))
+
+    assert (page.status_code, steps(page)) == (200, PACK)
+    # There are no words in it; the message that the person got is.
+    assert page.text.count("not checked") == 1
+    assert page.text.count("so there was nothing to check") == 1
+    assert "The words and their key lead to" not in page.text
+
+
 def test_a_changed_pack_is_refused_with_the_step_that_failed(pack, checked):
     changed = pack.to_bytes().replace(b'"body": "NRC AAN"', b'"body": "NRC JA!"')
     page = checked(file=upload(changed, "evidence.json"))
