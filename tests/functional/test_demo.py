@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
@@ -158,16 +157,26 @@ def _contents(directory):
 
 def test_a_second_demo_in_the_same_home_is_refused_and_changes_nothing(tmp_path):
     home = tmp_path / "home"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-u", "-m", "broadcaster", "demo", "--port", str(port)]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [*command, "--home", str(home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=_environ(tmp_path),
+    ) as first:
+        try:
+            # It has made this home itself, and says so last.
+            assert any("Stop with Ctrl-C" in line for line in first.stdout)
+            before = (home / "config.toml").read_bytes()
+
+            done = _run(tmp_path, "broadcaster", "demo", "--once", "--home", home)
+
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "runs in" in done.stderr
+            assert (home / "config.toml").read_bytes() == before
+        finally:
+            first.terminate()
     assert _run(tmp_path, "broadcaster", "demo", "--once", "--home", home).returncode == 0
-    before = (home / "config.toml").read_bytes()
-    door = os.open(home, os.O_RDONLY)
-    try:
-        fcntl.flock(door, fcntl.LOCK_EX)
-
-        done = _run(tmp_path, "broadcaster", "demo", "--once", "--home", home)
-    finally:
-        os.close(door)
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "runs in" in done.stderr
-    assert (home / "config.toml").read_bytes() == before

@@ -43,7 +43,8 @@ def demo(context: click.Context, *, once: bool, port: int | None, home: Path | N
         kept = home is not None
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="broadcaster-")))
-        if home.is_dir():
+        is_new = not home.is_dir()
+        if not is_new:
             stack.enter_context(_alone(home))
         if once:
             stage = set_up(
@@ -59,6 +60,8 @@ def demo(context: click.Context, *, once: bool, port: int | None, home: Path | N
             context.exit(0 if passed else 1)
         own = port or _PORT
         stage = set_up(stack, home.absolute(), port=own, phones_port=own + 1)
+        if is_new:
+            stack.enter_context(_alone(home))
         _welcome(stage, kept=kept)
         # Waiting without an end in a way that Ctrl-C interrupts.
         threading.Event().wait()
@@ -74,13 +77,18 @@ def _alone(home: Path) -> Iterator[None]:
     # The directory itself is locked: where one is to be refused, no file may be left behind.
     door = os.open(home, os.O_RDONLY)
     try:
-        fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(door, home)
         yield
+    finally:
+        os.close(door)
+
+
+def _lock(door: int, home: Path) -> None:
+    try:
+        fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         message = f"A demo runs in {home} already. Stop it first, or give another --home."
         raise Conflict(message) from error
-    finally:
-        os.close(door)
 
 
 def _welcome(stage: Stage, *, kept: bool) -> None:
