@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import tracemalloc
 from dataclasses import replace
@@ -204,6 +205,21 @@ def test_what_a_pack_does_not_hold_is_not_called_checked(site, pack, checked):
     assert page.text.count("not checked") == 1
     assert page.text.count("so there was nothing to check") == 1
     assert "The words and their key lead to" not in page.text
+
+
+def test_a_pack_about_one_message_or_none_is_not_called_complete(site, pack, checked):
+    full = Opener(name="anna", is_full=True)
+    sid = pack.value["messages"][0]["sid"]
+    one = opening.open_pack(site.runtime, sid, full, reason="to see it", form=Form.JSON)
+    page = checked(file=upload(one.to_bytes(), "evidence.json"))
+    assert (page.status_code, page.text.count("so there was nothing to check")) == (200, 1)
+    world = World(site.runtime, site.clock, site.runtime.provider)
+    world.sids = itertools.count(10**6)  # The first ones have been texted.
+    world.text(phone(5), "NRC AAN")
+    none = opening.open_pack(site.runtime, phone(5), full, reason="to see it", form=Form.JSON)
+    page = checked(file=upload(none.to_bytes(), "evidence.json"))
+    assert (page.status_code, page.text.count("so there was nothing to check")) == (200, 1)
+    assert "The entry that each names had given consent" not in page.text
 
 
 def test_a_changed_pack_is_refused_with_the_step_that_failed(pack, checked):
